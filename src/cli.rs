@@ -1,0 +1,184 @@
+//! The command line, made into a [`Config`].
+
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::OsStrExt;
+
+use lexopt::{Arg, Parser};
+
+use crate::config::{Config, Remap, Target};
+use crate::signals;
+use crate::sys::entry::Vector;
+
+/// What `--help` prints.
+pub const HELP: &str = "\
+Usage: podinit [OPTIONS] [--] PROGRAM [ARG...]
+
+Runs PROGRAM as the init of a container would: starts it in a process group of
+its own, forwards signals to it, reaps every orphan, and exits as it did.
+
+  -g, --target group    forward signals to PROGRAM's process group (default)
+  -c, --target child    forward signals to PROGRAM alone
+  -e, --remap CODE[:NEW]
+                        exit with NEW (default 0) in place of CODE; repeatable
+  -p, --parent-death SIGNAL
+                        have SIGNAL sent to podinit when its parent dies
+  -s, --subreaper       accepted for tini's sake: where podinit is not PID 1 it
+                        is always the reaper of its descendants
+  -w, --warn-reaped     log each orphan that is reaped
+  -v, --verbose         log more; up to three times
+  -h, --help            print this
+  -V, --version         print the version
+  -l, --license         print the license
+
+Signals are names (TERM, SIGTERM, RTMIN+3) or numbers. Options end at the first
+word that is none.
+
+Exit status: PROGRAM's, or 128+n if signal n ended it; 127 if PROGRAM is not
+found, 126 if it cannot be executed, 125 if podinit itself failed.
+
+Environment: PODINIT_LOG  what to log: off, error, warn (default), info, debug,
+                          trace
+";
+
+/// What `--version` prints.
+const VERSION: &str = concat!("podinit ", env!("CARGO_PKG_VERSION"), "\n");
+
+/// What `--license` prints.
+const LICENSE: &str = concat!(
+    "podinit may be used under the Apache License, Version 2.0\n",
+    "(https://www.apache.org/licenses/LICENSE-2.0), or under the following one,\n",
+    "as you prefer.\n\n",
+    include_str!("../LICENSE-MIT"),
+);
+
+/// What to do.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Command {
+    /// Run the workload that begins at argument `program`.
+    Run { config: Config, program: usize },
+    /// Print this on stdout, and no more.
+    Print(&'static str),
+}
+
+/// Reads the command line.
+///
+/// # Errors
+/// What is wrong with it, in a few words.
+pub fn parse(args: Vector) -> Result<Command, String> {
+    let mut config = Config::default();
+    // By far the most usual command line has no options, and then there is nothing to copy.
+    match args.iter().nth(1).map(OsStr::as_bytes) {
+        None => return Err("no program to run".into()),
+        Some([b'-', _, ..]) => {}
+        Some(_) => return Ok(Command::Run { config, program: 1 }),
+    }
+    let mut parser = Parser::from_args(args.iter().skip(1));
+    while let Some(arg) = parser.next().map_err(|error| error.to_string())? {
+        match arg {
+            Arg::Short('g') => config.target = Target::Group,
+            Arg::Short('c') => config.target = Target::Child,
+            Arg::Long("target") => config.target = value(&mut parser, "target", target)?,
+            Arg::Short('e') | Arg::Long("remap") => {
+                config.remap.push(value(&mut parser, "exit code", remap)?);
+            }
+            Arg::Short('p') | Arg::Long("parent-death") => {
+                config.parent_death = Some(value(&mut parser, "signal", signals::parse)?);
+            }
+            Arg::Short('s') | Arg::Long("subreaper") => {}
+            Arg::Short('w') | Arg::Long("warn-reaped") => config.warn_reaped = true,
+            Arg::Short('v') | Arg::Long("verbose") => config.verbosity = config.verbosity.saturating_add(1),
+            Arg::Short('h') | Arg::Long("help") => return Ok(Command::Print(HELP)),
+            Arg::Short('V') | Arg::Long("version") => return Ok(Command::Print(VERSION)),
+            Arg::Short('l') | Arg::Long("license") => return Ok(Command::Print(LICENSE)),
+            Arg::Value(_) => {
+                let behind = parser.raw_args().map_err(|error| error.to_string())?.as_slice().len();
+                return Ok(Command::Run { config, program: args.len() - behind - 1 });
+            }
+            other => return Err(other.unexpected().to_string()),
+        }
+    }
+    Err("no program to run".into())
+}
+
+/// The value of the option just met, as `parse` understands it.
+fn value<T>(parser: &mut Parser, what: &str, parse: fn(&str) -> Option<T>) -> Result<T, String> {
+    let text: OsString = parser.value().map_err(|error| error.to_string())?;
+    text.to_str().and_then(parse).ok_or_else(|| format!("not a valid {what}: {text:?}"))
+}
+
+fn target(text: &str) -> Option<Target> {
+    match text {
+        "group" => Some(Target::Group),
+        "child" => Some(Target::Child),
+        _ => None,
+    }
+}
+
+/// `CODE` or `CODE:NEW`.
+fn remap(text: &str) -> Option<Remap> {
+    let (from, to) = text.split_once(':').unwrap_or((text, "0"));
+    Some(Remap { from: exit_code(from)?, to: exit_code(to)? })
+}
+
+/// 0 to 255, in digits alone: `u8::from_str` would take a `+` as well.
+fn exit_code(text: &str) -> Option<u8> {
+    text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok())?
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::signals::Signal;
+
+    fn run(words: &[&str]) -> (Config, usize) {
+        match parse(Vector::of(words)) {
+            Ok(Command::Run { config, program }) => (config, program),
+            other => panic!("{words:?}: {other:?}"),
+        }
+    }
+
+    #[test]
+    fn options_end_at_the_first_word_that_is_none() {
+        assert_eq!(run(&["podinit", "sh", "-c", "true"]), (Config::default(), 1));
+        assert_eq!(run(&["podinit", "--", "-x"]), (Config::default(), 2));
+        assert_eq!(run(&["podinit", "-g", "sh", "-v", "--"]).1, 2);
+        assert_eq!(run(&["podinit", "-v", "--", "--", "x"]).1, 3);
+        assert_eq!(run(&["podinit", "-"]).1, 1);
+        assert_eq!(run(&["podinit", ""]).1, 1);
+    }
+
+    #[test]
+    fn options_are_clustered_and_repeated() {
+        let (config, program) = run(&["podinit", "-cwvve143", "--remap=3:4", "-p", "KILL", "sleep"]);
+        assert_eq!(program, 5);
+        assert_eq!(config.target, Target::Child);
+        assert_eq!(config.verbosity, 2);
+        assert!(config.warn_reaped);
+        assert_eq!(config.remap, [Remap { from: 143, to: 0 }, Remap { from: 3, to: 4 }]);
+        assert_eq!(config.parent_death, Signal::new(9));
+    }
+
+    #[test]
+    fn bad_input_is_named() {
+        for words in [
+            &["podinit"][..],
+            &["podinit", "-v"],
+            &["podinit", "--"],
+            &["podinit", "--nonsense", "x"],
+            &["podinit", "-e", "256", "x"],
+            &["podinit", "-e", "+1", "x"],
+            &["podinit", "-e", "", "x"],
+            &["podinit", "-p", "NOPE", "x"],
+            &["podinit", "--target", "nobody", "x"],
+            &["podinit", "--verbose=1", "x"],
+            &["podinit", "-e"],
+        ] {
+            assert!(parse(Vector::of(words)).is_err(), "{words:?}");
+        }
+    }
+
+    #[test]
+    fn help_fits_a_terminal() {
+        assert!(HELP.lines().all(|line| line.chars().count() < 80), "a line is too long");
+    }
+}

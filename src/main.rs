@@ -1,0 +1,57 @@
+//! podinit: PID 1 of a container, in little.
+//!
+//! The way of a signal, front to back: it arrives in `signals`, `init` decides what it means, and
+//! `forward` delivers it. `cli` and `config` come before, `spawn`, `reap` and `terminal` stand
+//! beside, and `sys` below them all is the only one to use `unsafe`.
+#![cfg_attr(not(test), no_main)]
+#![deny(unsafe_code)]
+
+mod cli;
+mod config;
+mod forward;
+mod init;
+mod logger;
+mod procfs;
+mod reap;
+mod signals;
+mod spawn;
+mod sys;
+mod terminal;
+
+use std::io::{self, Write};
+
+use log::error;
+
+use cli::Command;
+use sys::entry::Start;
+
+/// Our exit status when it is podinit that failed, and not the workload (timeout(1), env(1) and
+/// container engines use the same).
+const EXIT_OWN_FAILURE: u8 = 125;
+
+/// Does what the command line says and returns the exit status. `sys::entry` calls it, with every
+/// signal blocked.
+fn run(start: Start) -> u8 {
+    logger::start(start.env.value(logger::FILTER_VARIABLE));
+    match cli::parse(start.args) {
+        Ok(Command::Run { config, program }) => {
+            logger::raise(config.verbosity);
+            init::run(&start, &config, program)
+        }
+        Ok(Command::Print(text)) => print(text),
+        Err(problem) => {
+            error!("{problem} (see podinit --help)");
+            EXIT_OWN_FAILURE
+        }
+    }
+}
+
+fn print(text: &str) -> u8 {
+    match io::stdout().write_all(text.as_bytes()).and_then(|()| io::stdout().flush()) {
+        Ok(()) => 0,
+        Err(problem) => {
+            error!("stdout: {problem}");
+            EXIT_OWN_FAILURE
+        }
+    }
+}

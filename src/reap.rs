@@ -1,0 +1,26 @@
+//! Reaping: every zombie, at once, whatever the rate.
+
+use log::{debug, warn};
+use nix::errno::Errno;
+
+use crate::procfs;
+use crate::sys::process::{Change, Pid, peek_ended, wait_any};
+
+/// Takes each change of our children until none is left to take: SIGCHLD coalesces, so one of them
+/// may stand for many. `on_main` hears of the main process, and the rest are reaped and forgotten.
+pub fn reap(main: Pid, warn_reaped: bool, mut on_main: impl FnMut(Change)) {
+    loop {
+        let name = if warn_reaped { peek_ended().map(procfs::name) } else { None };
+        match wait_any() {
+            Ok(Some(change @ (Change::Ended(pid, _) | Change::Stopped(pid)))) if pid == main => {
+                on_main(change)
+            }
+            Ok(Some(Change::Ended(pid, end))) => match name {
+                Some(name) => warn!("reaped zombie process with pid={pid} ({name}): {end:?}"),
+                None => debug!("reaped {pid}: {end:?}"),
+            },
+            Ok(Some(Change::Stopped(_))) | Err(Errno::EINTR) => {}
+            Ok(None) | Err(_) => return,
+        }
+    }
+}

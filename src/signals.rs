@@ -1,0 +1,217 @@
+//! Signals: their names, and the mailbox that every one of them arrives in.
+
+use std::fmt;
+use std::os::fd::{AsFd, AsRawFd};
+
+use nix::errno::Errno;
+use nix::sys::signalfd::{SfdFlags, SignalFd, siginfo};
+use signal_hook::low_level::signal_name;
+
+use crate::sys::fd::STDERR;
+use crate::sys::process::Pid;
+pub use crate::sys::signal::Signal;
+use crate::sys::signal::SignalSet;
+
+/// The first real-time signal, as the kernel, bash, systemd and Docker count. (glibc keeps 32 and
+/// 33 for itself, musl 34 too; numbers are what travels, so one convention has to do.)
+const RTMIN: i32 = 34;
+
+/// Names that signal-hook does not know, and second names of signals that it does.
+const MORE_NAMES: [(&str, i32); 5] = [
+    ("STKFLT", 16),
+    ("PWR", libc::SIGPWR),
+    ("POLL", libc::SIGPOLL),
+    ("CLD", libc::SIGCHLD),
+    ("IOT", libc::SIGABRT),
+];
+
+/// The signal that `text` names: `TERM`, `SIGTERM`, `15`, `RTMIN+3`, `RTMAX-1`, in any case.
+pub fn parse(text: &str) -> Option<Signal> {
+    if text.bytes().all(|byte| byte.is_ascii_digit()) {
+        return Signal::new(text.parse().ok()?);
+    }
+    let upper = text.to_ascii_uppercase();
+    let name = upper.strip_prefix("SIG").unwrap_or(&upper);
+    if let Some(offset) = name.strip_prefix("RTMIN") {
+        return real_time(RTMIN, offset, '+');
+    }
+    if let Some(offset) = name.strip_prefix("RTMAX") {
+        return real_time(Signal::MAX, offset, '-');
+    }
+    let more = MORE_NAMES.iter().find(|(other, _)| *other == name).map(|(_, number)| *number);
+    let number = more.or_else(|| (1..RTMIN).find(|n| short_name(*n) == Some(name)))?;
+    Signal::new(number)
+}
+
+/// `base` moved by `offset`, which is nothing or a number behind `sign`.
+fn real_time(base: i32, offset: &str, sign: char) -> Option<Signal> {
+    let offset: u8 = match offset.strip_prefix(sign) {
+        Some(digits) if digits.bytes().all(|byte| byte.is_ascii_digit()) => digits.parse().ok()?,
+        Some(_) => return None,
+        None if offset.is_empty() => 0,
+        None => return None,
+    };
+    let number = if sign == '+' { base + i32::from(offset) } else { base - i32::from(offset) };
+    Signal::new(number).filter(|signal| signal.number() >= RTMIN)
+}
+
+/// The name of a signal below the real-time range, without `SIG`.
+fn short_name(number: i32) -> Option<&'static str> {
+    let known = signal_name(number).map(|name| name.trim_start_matches("SIG"));
+    known.or_else(|| MORE_NAMES.iter().find(|(_, n)| *n == number).map(|(name, _)| *name))
+}
+
+impl fmt::Display for Signal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let number = self.number();
+        match short_name(number) {
+            Some(name) => write!(f, "SIG{name}"),
+            None if number == RTMIN => write!(f, "SIGRTMIN"),
+            None if number > RTMIN => write!(f, "SIGRTMIN+{}", number - RTMIN),
+            None => write!(f, "signal {number}"),
+        }
+    }
+}
+
+impl fmt::Debug for Signal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+/// Where a signal came from (`si_code`, sigaction(2)).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Origin {
+    /// The kernel: a terminal's ^C, a hang-up, a child that changed.
+    Kernel,
+    /// A process, by kill(2), tgkill(2), a timer or the like.
+    Process,
+    /// A process, by sigqueue(3), with a value.
+    Queued(u64),
+}
+
+/// A signal that has arrived.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Received {
+    /// Which.
+    pub signal: Signal,
+    /// How it was sent.
+    pub origin: Origin,
+    /// The pid of its sender; 0 if that lives outside our PID namespace, or was the kernel.
+    pub sender: u32,
+    /// The sender's real uid.
+    pub uid: u32,
+}
+
+impl Received {
+    fn new(info: siginfo) -> Option<Received> {
+        let origin = match info.ssi_code {
+            libc::SI_QUEUE => Origin::Queued(info.ssi_ptr),
+            code if code > 0 => Origin::Kernel,
+            _ => Origin::Process,
+        };
+        Some(Received {
+            signal: Signal::new(i32::try_from(info.ssi_signo).ok()?)?,
+            origin,
+            sender: info.ssi_pid,
+            uid: info.ssi_uid,
+        })
+    }
+
+    /// Whether it is an echo of our own doing: a log line written to a pipe that nobody reads any
+    /// more, or to a file at its size limit, raises a signal (SIGPIPE, SIGXFSZ) in the writer.
+    fn is_own(self, own: Pid) -> bool {
+        matches!(self.signal, Signal::PIPE | Signal::XFSZ)
+            && self.origin == Origin::Process
+            && i64::from(self.sender) == i64::from(own.get())
+    }
+}
+
+/// The signalfd that every signal arrives in. All of them must be blocked.
+pub struct Mailbox {
+    fd: SignalFd,
+    own: Pid,
+}
+
+impl Mailbox {
+    /// Opens it. What was sent since the signals were blocked is in it.
+    ///
+    /// # Errors
+    /// What signalfd(2) says: EMFILE, ENFILE, ENOMEM.
+    pub fn open(own: Pid) -> Result<Mailbox, Errno> {
+        let fd = SignalFd::with_flags(&SignalSet::ALL.to_nix(), SfdFlags::SFD_CLOEXEC)?;
+        if fd.as_fd().as_raw_fd() <= STDERR {
+            // We were started with it closed. Left there, it would be taken for a standard stream;
+            // so take the next free number while this one is in use, and let this one go.
+            return Mailbox::open(own);
+        }
+        Ok(Mailbox { fd, own })
+    }
+
+    /// Waits for the next signal. It sleeps until there is one.
+    pub fn next(&self) -> Received {
+        loop {
+            // A stop and a continuation may end the read with EINTR (signal(7)); nothing else can,
+            // since there are no handlers.
+            let Ok(Some(info)) = self.fd.read_signal() else { continue };
+            match Received::new(info) {
+                Some(received) if !received.is_own(self.own) => return received,
+                _ => {}
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_and_numbers() {
+        for (text, number) in [
+            ("TERM", 15),
+            ("SIGTERM", 15),
+            ("sigterm", 15),
+            ("15", 15),
+            ("64", 64),
+            ("RTMIN", 34),
+            ("SIGRTMIN+3", 37),
+            ("RTMAX", 64),
+            ("RTMAX-30", 34),
+            ("PWR", 30),
+            ("STKFLT", 16),
+            ("POLL", 29),
+            ("IO", 29),
+        ] {
+            assert_eq!(parse(text).map(Signal::number), Some(number), "{text}");
+        }
+        for text in [
+            "",
+            "0",
+            "65",
+            "-1",
+            "+15",
+            "TERMINATE",
+            "SIG",
+            "SIGSIGTERM",
+            "RTMIN-1",
+            "RTMIN+31",
+            "RTMIN+",
+            "RTMIN++1",
+            "RTMAX-31",
+            "RTMAX+1",
+            "15 ",
+            "999999999999",
+        ] {
+            assert_eq!(parse(text), None, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn every_signal_is_called_by_a_name_that_is_understood() {
+        for number in (1..=31).chain(34..=64) {
+            let signal = Signal::new(number).unwrap();
+            assert_eq!(parse(&signal.to_string()), Some(signal), "{signal}");
+        }
+    }
+}

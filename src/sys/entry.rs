@@ -1,0 +1,140 @@
+//! The C entry point, and the argument and environment vectors as the kernel laid them out.
+//!
+//! A C `main` instead of Rust's: Rust's own start ignores SIGPIPE, opens /dev/null on closed
+//! descriptors and installs SEGV handlers, all of which the workload would inherit. It also comes
+//! first, and what PID 1 has not blocked is lost.
+
+use std::ffi::{CStr, OsStr, c_char, c_int};
+use std::os::unix::ffi::OsStrExt;
+
+use super::signal::{self, SignalSet};
+
+/// What the process was started with.
+pub struct Start {
+    /// The command line, our own name included.
+    pub args: Vector,
+    /// The environment.
+    pub env: Vector,
+    /// The signal mask before everything was blocked; the workload gets it back.
+    pub mask: SignalSet,
+}
+
+#[cfg_attr(not(test), unsafe(export_name = "main"))]
+#[cfg_attr(test, unsafe(export_name = "podinit_main"))]
+extern "C" fn main(_argc: c_int, argv: *mut *mut c_char, envp: *mut *mut c_char) -> c_int {
+    let mask = signal::block_all();
+    c_int::from(crate::run(Start { args: Vector(argv), env: Vector(envp), mask }))
+}
+
+/// A NULL-terminated array of C strings that lives as long as the process: argv or envp.
+#[derive(Clone, Copy)]
+pub struct Vector(*mut *mut c_char);
+
+impl Vector {
+    /// The strings, first to last.
+    pub fn iter(self) -> impl Iterator<Item = &'static OsStr> {
+        let mut next = self.0;
+        std::iter::from_fn(move || {
+            // SAFETY: the kernel ends the array with a NULL, and the walk stops there; the strings
+            // are NUL-terminated and stay where they are until the process ends.
+            unsafe {
+                if (*next).is_null() {
+                    return None;
+                }
+                let string = CStr::from_ptr(*next);
+                next = next.add(1);
+                Some(OsStr::from_bytes(string.to_bytes()))
+            }
+        })
+    }
+
+    /// How many strings there are.
+    pub fn len(self) -> usize {
+        self.iter().count()
+    }
+
+    /// The value of `NAME=value`, where the vector is an environment.
+    pub fn value(self, name: &str) -> Option<&'static OsStr> {
+        self.iter().find_map(|entry| {
+            let value = entry.as_bytes().strip_prefix(name.as_bytes())?.strip_prefix(b"=")?;
+            Some(OsStr::from_bytes(value))
+        })
+    }
+
+    /// Room for a number in the place of the value of `NAME=value`, if there is such an entry. The
+    /// new entry is never freed: it is the environment's from now on.
+    pub fn number_slot(self, name: &str) -> Option<NumberSlot> {
+        let prefix = format!("{name}=");
+        let index = self.iter().position(|entry| entry.as_bytes().starts_with(prefix.as_bytes()))?;
+        let mut entry = prefix.clone().into_bytes();
+        entry.resize(prefix.len() + NumberSlot::ROOM, 0);
+        let entry = entry.leak().as_mut_ptr();
+        // SAFETY: the index is that of an entry; the new one ends in zeros, and the slot is the part
+        // of it behind the prefix.
+        unsafe {
+            *self.0.add(index) = entry.cast();
+            Some(NumberSlot(entry.add(prefix.len())))
+        }
+    }
+
+    /// The array from the entry at `index` on, as `execve` wants it. At most the terminating NULL
+    /// is reached.
+    pub(super) fn from(self, index: usize) -> *mut *mut c_char {
+        // SAFETY: `index` is held to the array, its end included.
+        unsafe { self.0.add(index.min(self.len())) }
+    }
+}
+
+/// A place in the environment that a number can be written to, by the workload-to-be, which alone
+/// knows its pid.
+pub struct NumberSlot(*mut u8);
+
+impl NumberSlot {
+    /// The digits of the highest u64, and a zero.
+    const ROOM: usize = 21;
+
+    /// Writes `number` in decimal. Allocates nothing.
+    pub(super) fn write(&self, number: u64) {
+        let digits = std::iter::successors(Some(number), |n| (*n >= 10).then_some(n / 10)).count();
+        let mut rest = number;
+        for place in (0..Self::ROOM).rev() {
+            let byte = if place < digits { b'0' + (rest % 10) as u8 } else { 0 };
+            if place < digits {
+                rest /= 10;
+            }
+            // SAFETY: the slot is ROOM bytes long, and nobody holds a reference to it.
+            unsafe { *self.0.add(place) = byte };
+        }
+    }
+}
+
+#[cfg(test)]
+impl Vector {
+    /// A vector made of `strings`, for tests; leaked, as a process's own vectors are.
+    pub fn of(strings: &[&str]) -> Vector {
+        let mut array: Vec<*mut c_char> = strings
+            .iter()
+            .map(|s| std::ffi::CString::new(*s).expect("no NUL in a test's string").into_raw())
+            .collect();
+        array.push(std::ptr::null_mut());
+        Vector(array.leak().as_mut_ptr())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_number_takes_the_place_of_a_value() {
+        let env = Vector::of(&["A=1", "LISTEN_PID=1", "B=2"]);
+        assert!(env.number_slot("LISTEN").is_none());
+        let slot = env.number_slot("LISTEN_PID").unwrap();
+        for number in [u64::MAX, 4_194_303, 10, 0] {
+            slot.write(number);
+            assert_eq!(env.value("LISTEN_PID"), Some(OsStr::new(&number.to_string())));
+        }
+        assert_eq!(env.value("B"), Some(OsStr::new("2")));
+        assert_eq!(env.len(), 3);
+    }
+}

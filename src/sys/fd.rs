@@ -1,0 +1,89 @@
+//! Descriptors: letting go of the workload's, and a write that cannot block.
+
+use std::os::fd::{AsFd, BorrowedFd, RawFd};
+
+use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+
+use super::check;
+
+/// stderr, borrowed for a write. It may be closed; then the write says so.
+pub const STDERR: RawFd = 2;
+
+/// Closes every descriptor from `first` to `last`, both included. What is not open is no error.
+pub fn close_between(first: RawFd, last: RawFd) {
+    if first > last {
+        return;
+    }
+    // SAFETY: the caller owns no descriptor in this range in the form of an OwnedFd; closing a
+    // number touches no memory.
+    let answer = unsafe { libc::syscall(libc::SYS_close_range, first, last, 0) };
+    if check(answer).is_err() {
+        // No close_range before Linux 5.9, or a seccomp filter that does not know it.
+        for fd in first..=last.min(highest_possible()) {
+            // SAFETY: as above.
+            unsafe { libc::close(fd) };
+        }
+    }
+}
+
+/// The highest number that a descriptor opened under the present limit can have. One opened before
+/// the limit was lowered may be above it, and then stays open.
+fn highest_possible() -> RawFd {
+    // SAFETY: sysconf reads no memory of ours.
+    let limit = unsafe { libc::sysconf(libc::_SC_OPEN_MAX) };
+    // A limit of a million and more is common in containers; closing that many takes a tenth of a
+    // second, once, and only where close_range is missing.
+    RawFd::try_from(limit).unwrap_or(RawFd::MAX).clamp(3, 1 << 20) - 1
+}
+
+/// Borrows one of the standard descriptors. It may be closed.
+pub fn standard(fd: RawFd) -> BorrowedFd<'static> {
+    assert!((0..=STDERR).contains(&fd));
+    // SAFETY: nothing that this process owns for longer than a call has a number from 0 to 2, so the
+    // borrow outlives no owner; a closed one answers EBADF.
+    unsafe { BorrowedFd::borrow_raw(fd) }
+}
+
+/// Writes to stderr without ever waiting for its reader.
+///
+/// # Errors
+/// EAGAIN if the line would have to wait; else what write(2) says.
+pub fn write_stderr_nowait(line: &[u8]) -> Result<(), Errno> {
+    let iov = libc::iovec { iov_base: line.as_ptr().cast_mut().cast(), iov_len: line.len() };
+    // O_NONBLOCK would be shared with the workload, so it is asked for this write alone. The offset
+    // of -1 means the current position.
+    // SAFETY: the iovec covers `line`, which is only read.
+    let answer =
+        unsafe { libc::syscall(libc::SYS_pwritev2, STDERR, &iov, 1, -1_i64, -1_i64, libc::RWF_NOWAIT) };
+    match check(answer) {
+        Ok(_) => Ok(()),
+        Err(Errno::EAGAIN) if !is_regular_file() => Err(Errno::EAGAIN),
+        // A file that needs the disk first; or a terminal, or a pipe before Linux 6.4, that do not
+        // know RWF_NOWAIT; or no pwritev2 (before 4.6). Then asking poll first has to do: a pipe
+        // is ready when a whole page fits, and only another writer in between could take it.
+        Err(
+            Errno::EAGAIN | Errno::EOPNOTSUPP | Errno::ENOSYS | Errno::EINVAL | Errno::EPERM | Errno::ESPIPE,
+        ) => write_stderr_if_ready(line),
+        Err(errno) => Err(errno),
+    }
+}
+
+fn write_stderr_if_ready(line: &[u8]) -> Result<(), Errno> {
+    let stderr = standard(STDERR);
+    let mut ready = [PollFd::new(stderr.as_fd(), PollFlags::POLLOUT)];
+    if poll(&mut ready, PollTimeout::ZERO)? == 0 {
+        return Err(Errno::EAGAIN);
+    }
+    // SAFETY: `line` is only read.
+    let answer = unsafe { libc::write(STDERR, line.as_ptr().cast(), line.len()) };
+    check(answer as libc::c_long).map(|_| ())
+}
+
+fn is_regular_file() -> bool {
+    // SAFETY: an all-zero stat is a valid value for fstat to overwrite.
+    let mut stat: libc::stat = unsafe { std::mem::zeroed() };
+    // SAFETY: `stat` is ours to write to.
+    let answer = unsafe { libc::fstat(STDERR, &mut stat) };
+    answer == 0 && stat.st_mode & libc::S_IFMT == libc::S_IFREG
+}

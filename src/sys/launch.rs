@@ -1,0 +1,222 @@
+//! Starting the workload: a child that borrows our memory until it executes the program.
+//!
+//! As vfork does, `clone(CLONE_VM | CLONE_VFORK)` copies no page tables, which is the dearest part
+//! of a fork, and stops us until the child has executed the program or ended. So a failure needs no
+//! pipe to travel through: the child leaves it in our memory.
+
+use std::ffi::{CStr, OsStr, c_int, c_void};
+use std::mem::MaybeUninit;
+use std::os::unix::ffi::OsStrExt;
+use std::ptr;
+
+use nix::errno::Errno;
+
+use super::check;
+use super::entry::{NumberSlot, Vector};
+use super::process::Pid;
+use super::signal::{Disposition, Signal, SignalSet, set_disposition, set_mask};
+
+/// What the child does between its birth and the workload's first instruction.
+pub struct Launch<'a> {
+    /// The command line that the workload is part of.
+    pub args: Vector,
+    /// Where in `args` the workload begins; never 0, since our own name comes first.
+    pub program: usize,
+    /// The workload's environment.
+    pub env: Vector,
+    /// Directories to look in for a program without a slash in its name, separated by colons.
+    pub path: &'a OsStr,
+    /// The signal mask the workload starts with.
+    pub mask: SignalSet,
+    /// What the workload does with SIGCHLD.
+    pub child_disposition: Disposition,
+    /// The terminal whose foreground goes to the workload.
+    pub terminal: Option<c_int>,
+    /// Where the workload's pid belongs in `env`.
+    pub pid_slot: Option<NumberSlot>,
+    /// Where the inode of a pidfd of the workload belongs in `env`.
+    pub pidfd_slot: Option<NumberSlot>,
+}
+
+/// Why the workload was not started.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Failure {
+    /// No child could be made.
+    Fork(Errno),
+    /// The program could not be executed.
+    Exec(Errno),
+}
+
+/// The exit status for a program that could not be executed: 127 if it is not there, else 126, as
+/// env(1), nohup(1), timeout(1) and container engines have it.
+pub fn exec_failure_status(errno: Errno) -> u8 {
+    match errno {
+        Errno::ENOENT | Errno::ENOTDIR => 127,
+        _ => 126,
+    }
+}
+
+/// The longest path that execve takes, its terminating zero included.
+const PATH_MAX: usize = libc::PATH_MAX as usize;
+
+/// For the child's calls: its deepest frame holds a path, and it never gets as far as a second.
+const STACK: usize = 32 << 10;
+
+/// Starts the workload and returns its pid; by then it runs the program, or it is dead of a signal.
+///
+/// # Errors
+/// See [`Failure`]. A child that failed has been reaped.
+pub fn launch(launch: Launch) -> Result<Pid, Failure> {
+    let mut stack: MaybeUninit<Stack> = MaybeUninit::uninit();
+    let mut birth = Birth { launch, failed: None };
+    // SAFETY: the stack grows down from its end, is aligned to 16, and lives, as `birth` does, until
+    // the child has let go of our memory, which is when clone returns here.
+    let pid = unsafe {
+        let top = stack.as_mut_ptr().add(1);
+        let flags = libc::CLONE_VM | libc::CLONE_VFORK | libc::SIGCHLD;
+        libc::clone(child, top.cast(), flags, (&raw mut birth).cast())
+    };
+    check(pid.into()).map_err(Failure::Fork)?;
+    match birth.failed {
+        None => Ok(Pid::new(pid).expect("clone answers -1 or a pid")),
+        Some(errno) => {
+            // SAFETY: reaps our own child, which has ended; no status is asked for.
+            unsafe { libc::waitpid(pid, ptr::null_mut(), 0) };
+            Err(Failure::Exec(errno))
+        }
+    }
+}
+
+#[repr(align(16))]
+struct Stack {
+    _bytes: [u8; STACK],
+}
+
+struct Birth<'a> {
+    launch: Launch<'a>,
+    failed: Option<Errno>,
+}
+
+/// The child's only function. Its return value is its exit status, for emulators (qemu-user) that
+/// make a real fork of a vfork, so that our memory does not learn of the failure.
+extern "C" fn child(birth: *mut c_void) -> c_int {
+    // SAFETY: `launch` passes a Birth that outlives the child's use of it, and sleeps meanwhile.
+    let birth = unsafe { &mut *birth.cast::<Birth>() };
+    let errno = birth.launch.become_workload();
+    birth.failed = Some(errno);
+    exec_failure_status(errno).into()
+}
+
+impl Launch<'_> {
+    /// Runs in the child. Nothing here allocates, panics or comes back but with the reason why.
+    fn become_workload(&self) -> Errno {
+        // SAFETY: the calls take numbers; the child is single-threaded.
+        unsafe {
+            let pid = libc::getpid();
+            if let Some(slot) = &self.pid_slot {
+                slot.write(pid as u64);
+            }
+            if let Some(slot) = &self.pidfd_slot
+                && let Some(inode) = pidfd_inode(pid)
+            {
+                slot.write(inode);
+            }
+            libc::setpgid(0, 0);
+            if let Some(terminal) = self.terminal {
+                libc::tcsetpgrp(terminal, pid);
+            }
+        }
+        if self.child_disposition == Disposition::Ignore {
+            set_disposition(Signal::CHLD, Disposition::Ignore);
+        }
+        set_mask(self.mask);
+        self.execute()
+    }
+
+    /// Looks for the program as execvp(3) does, and the same with every C library: glibc runs a
+    /// script without a `#!` line by /bin/sh, musl does not.
+    fn execute(&self) -> Errno {
+        let argv = self.args.from(self.program);
+        // SAFETY: `program` lies within the arguments, and they are C strings.
+        let name = unsafe { CStr::from_ptr(*argv) };
+        if name.to_bytes().contains(&b'/') || name.is_empty() {
+            return self.execute_file(name);
+        }
+        let mut denied = None;
+        for directory in self.path.as_bytes().split(|&byte| byte == b':') {
+            let mut buffer = [0; PATH_MAX];
+            let Some(path) = join(&mut buffer, directory, name) else { continue };
+            match self.execute_file(path) {
+                Errno::ENOENT | Errno::ENOTDIR | Errno::ESTALE | Errno::ENODEV | Errno::ETIMEDOUT => {}
+                Errno::EACCES => denied = Some(Errno::EACCES),
+                errno => return errno,
+            }
+        }
+        denied.unwrap_or(Errno::ENOENT)
+    }
+
+    fn execute_file(&self, path: &CStr) -> Errno {
+        let argv = self.args.from(self.program);
+        let envp = self.env.from(0);
+        // SAFETY: both arrays end in NULL, and path is a C string.
+        unsafe { libc::execve(path.as_ptr(), argv.cast(), envp.cast()) };
+        let errno = Errno::last();
+        if errno == Errno::ENOEXEC {
+            self.execute_script(path);
+        }
+        errno
+    }
+
+    /// A text without a `#!` line: `/bin/sh PATH ARG...`, as POSIX has it for execvp.
+    fn execute_script(&self, path: &CStr) {
+        let argv = self.args.from(self.program - 1);
+        // SAFETY: there is always an entry before the program's name (our own), and nobody reads
+        // the two that are overwritten again but to say what could not be started, so they are put
+        // back if it comes to that.
+        unsafe {
+            let (before, name) = (*argv, *argv.add(1));
+            *argv = c"sh".as_ptr().cast_mut();
+            *argv.add(1) = path.as_ptr().cast_mut();
+            libc::execve(c"/bin/sh".as_ptr(), argv.cast(), self.env.from(0).cast());
+            *argv = before;
+            *argv.add(1) = name;
+        }
+    }
+}
+
+/// `directory/name` in `buffer`, the name alone if the directory is empty (which means the present
+/// one); `None` if it does not fit.
+fn join<'b>(buffer: &'b mut [u8; PATH_MAX], directory: &[u8], name: &CStr) -> Option<&'b CStr> {
+    let separator: &[u8] = if directory.is_empty() { b"" } else { b"/" };
+    let mut length = 0;
+    for part in [directory, separator, name.to_bytes_with_nul()] {
+        buffer.get_mut(length..length + part.len())?.copy_from_slice(part);
+        length += part.len();
+    }
+    CStr::from_bytes_with_nul(&buffer[..length]).ok()
+}
+
+/// The inode of a pidfd of `pid`, which is the process's own for all time since Linux 6.9.
+fn pidfd_inode(pid: c_int) -> Option<u64> {
+    // SAFETY: an all-zero stat is a valid value for fstat to overwrite; the descriptor is ours.
+    unsafe {
+        let fd = check(libc::syscall(libc::SYS_pidfd_open, pid, 0)).ok()? as c_int;
+        let mut stat: libc::stat = std::mem::zeroed();
+        let answer = libc::fstat(fd, &mut stat);
+        libc::close(fd);
+        (answer == 0).then_some(stat.st_ino)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_is_joined_or_left_out() {
+        let mut buffer = [0; PATH_MAX];
+        assert_eq!(join(&mut buffer, b"/bin", c"sh"), Some(c"/bin/sh"));
+        assert_eq!(join(&mut buffer, b"", c"sh"), Some(c"sh"));
+        assert_eq!(join(&mut buffer, &[b'x'; PATH_MAX], c"sh"), None);
+    }
+}

@@ -1,0 +1,19 @@
+//! Where podinit touches the kernel by hand: all of its `unsafe` code, and nothing that decides.
+//!
+//! What nix offers is called where it is needed. Here is what it lacks: the C entry point, signal
+//! masks and waits that know every signal number, a start of the workload without a copy of our
+//! memory, and a write that cannot block.
+#![allow(unsafe_code)]
+
+pub mod entry;
+pub mod fd;
+pub mod launch;
+pub mod process;
+pub mod signal;
+
+use nix::errno::Errno;
+
+/// The result of a system call that answers -1 and sets errno, or a number.
+fn check(answer: libc::c_long) -> Result<libc::c_long, Errno> {
+    if answer == -1 { Err(Errno::last()) } else { Ok(answer) }
+}

@@ -1,0 +1,150 @@
+//! Processes: who we are, and the children that have changed.
+
+use std::fmt;
+
+use nix::errno::Errno;
+
+use super::check;
+use super::signal::Signal;
+
+/// The id of one process: always positive, so that it can never mean a group or everybody.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Pid(i32);
+
+impl Pid {
+    /// The pid with this number, if it is one.
+    pub const fn new(number: i32) -> Option<Pid> {
+        if number > 0 { Some(Pid(number)) } else { None }
+    }
+
+    /// Its number.
+    pub const fn get(self) -> i32 {
+        self.0
+    }
+}
+
+impl fmt::Display for Pid {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl fmt::Debug for Pid {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// Our own pid.
+pub fn own_pid() -> Pid {
+    // SAFETY: getpid touches no memory and cannot fail.
+    Pid(unsafe { libc::getpid() })
+}
+
+/// Our parent's pid; `None` if it lives outside our PID namespace.
+pub fn parent_pid() -> Option<Pid> {
+    // SAFETY: getppid touches no memory and cannot fail.
+    Pid::new(unsafe { libc::getppid() })
+}
+
+/// How a process ended.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum End {
+    /// It exited with this code.
+    Exited(u8),
+    /// A signal killed it.
+    Killed(Signal),
+}
+
+/// What became of a child.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Change {
+    /// It ended and has been reaped.
+    Ended(Pid, End),
+    /// It was stopped, and lives.
+    Stopped(Pid),
+}
+
+/// Takes the next child that has ended (and been reaped by this) or stopped, without waiting.
+/// `None` when nothing has changed.
+///
+/// nix's `waitpid` is not used: it reaps a child that a real-time signal killed and then answers
+/// EINVAL, because its `Signal` cannot name the signal; the child's end would be lost.
+///
+/// # Errors
+/// ECHILD if there are no children at all.
+pub fn wait_any() -> Result<Option<Change>, Errno> {
+    let mut status = 0;
+    // SAFETY: `status` is ours to write to.
+    let pid = unsafe { libc::waitpid(-1, &mut status, libc::WNOHANG | libc::WUNTRACED) };
+    check(pid.into())?;
+    Ok(Pid::new(pid).map(|pid| change(pid, status)))
+}
+
+fn change(pid: Pid, status: libc::c_int) -> Change {
+    if libc::WIFEXITED(status) {
+        Change::Ended(pid, End::Exited(libc::WEXITSTATUS(status) as u8))
+    } else if libc::WIFSIGNALED(status)
+        && let Some(signal) = Signal::new(libc::WTERMSIG(status))
+    {
+        Change::Ended(pid, End::Killed(signal))
+    } else {
+        Change::Stopped(pid)
+    }
+}
+
+/// The pid of a child that has ended and is still to be reaped, if there is one. It stays as it is.
+pub fn peek_ended() -> Option<Pid> {
+    // SAFETY: an all-zero siginfo_t is a valid value for waitid to overwrite.
+    unsafe {
+        let mut info: libc::siginfo_t = std::mem::zeroed();
+        let flags = libc::WEXITED | libc::WNOHANG | libc::WNOWAIT;
+        match libc::waitid(libc::P_ALL, 0, &mut info, flags) {
+            0 => Pid::new(info.si_pid()),
+            _ => None,
+        }
+    }
+}
+
+/// Makes orphaned descendants our children, where we are not PID 1.
+///
+/// # Errors
+/// What prctl(2) says: EINVAL before Linux 3.4.
+pub fn become_subreaper() -> Result<(), Errno> {
+    // SAFETY: this prctl takes a number.
+    check(unsafe { libc::prctl(libc::PR_SET_CHILD_SUBREAPER, 1) }.into()).map(|_| ())
+}
+
+/// Asks for `signal` when our parent ends.
+///
+/// # Errors
+/// What prctl(2) says.
+pub fn signal_on_parent_death(signal: Signal) -> Result<(), Errno> {
+    // SAFETY: this prctl takes a number.
+    check(unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, signal.number()) }.into()).map(|_| ())
+}
+
+/// Our process group; 0 if its founder lives outside our PID namespace.
+pub fn own_group() -> i32 {
+    // SAFETY: getpgrp touches no memory and cannot fail.
+    unsafe { libc::getpgrp() }
+}
+
+/// The foreground process group of the terminal behind `fd`; 0 if it lives outside our PID
+/// namespace.
+///
+/// # Errors
+/// ENOTTY if `fd` is not our controlling terminal.
+pub fn foreground_group(fd: i32) -> Result<i32, Errno> {
+    // SAFETY: tcgetpgrp takes a number.
+    check(unsafe { libc::tcgetpgrp(fd) }.into()).map(|group| group as i32)
+}
+
+/// Puts the process group `group` in the foreground of the terminal behind `fd`.
+///
+/// # Errors
+/// What tcsetpgrp(3) says.
+pub fn set_foreground_group(fd: i32, group: i32) -> Result<(), Errno> {
+    // SAFETY: tcsetpgrp takes numbers.
+    check(unsafe { libc::tcsetpgrp(fd, group) }.into()).map(|_| ())
+}

@@ -1,0 +1,162 @@
+//! Signal masks, and sending. nix's `Signal` and `SigSet` know no real-time signals, and the C
+//! library's `sigfillset` leaves out those it uses itself (32 and 33 in glibc; 32 to 34 in musl, and 34 is
+//! what glibc programs call SIGRTMIN). So masks are the kernel's own 64 bits here.
+
+use std::ptr;
+
+use nix::errno::Errno;
+use nix::sys::signal::SigSet;
+
+use super::check;
+use super::process::Pid;
+
+/// A signal by its number, 1 to 64: nix's `Signal` ends at 31.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Signal(u8);
+
+impl Signal {
+    /// The highest signal number of Linux.
+    pub const MAX: i32 = 64;
+
+    pub const PIPE: Signal = Signal(libc::SIGPIPE as u8);
+    pub const TERM: Signal = Signal(libc::SIGTERM as u8);
+    pub const CHLD: Signal = Signal(libc::SIGCHLD as u8);
+    pub const XFSZ: Signal = Signal(libc::SIGXFSZ as u8);
+
+    /// The signal with this number, if there is one.
+    pub const fn new(number: i32) -> Option<Signal> {
+        if number >= 1 && number <= Signal::MAX { Some(Signal(number as u8)) } else { None }
+    }
+
+    /// Its number.
+    pub const fn number(self) -> i32 {
+        self.0 as i32
+    }
+}
+
+/// A set of signals as the kernel keeps it: bit n-1 stands for signal n.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(transparent)]
+pub struct SignalSet(u64);
+
+impl SignalSet {
+    /// Every signal there is.
+    pub const ALL: SignalSet = SignalSet(!0);
+
+    /// The set as nix's signalfd wants it.
+    pub fn to_nix(self) -> SigSet {
+        // SAFETY: sigset_t is plain bits, and its first 64 are what the kernel reads.
+        unsafe {
+            let mut set: libc::sigset_t = std::mem::zeroed();
+            ptr::from_mut(&mut set).cast::<u64>().write_unaligned(self.0);
+            SigSet::from_sigset_t_unchecked(set)
+        }
+    }
+}
+
+/// Blocks everything that can be blocked and returns the mask that was in force.
+///
+/// Faults too: the kernel kills a process that faults with the signal blocked all the same, and a
+/// SIGSEGV or SIGABRT that somebody *sent* is to be passed on like any other (dumb-init does so,
+/// tini dies of it where it is not PID 1).
+pub fn block_all() -> SignalSet {
+    set_mask(SignalSet::ALL)
+}
+
+/// Sets this thread's mask and returns the one before. By the system call itself: glibc's wrapper
+/// silently keeps 32 and 33 unblocked.
+pub fn set_mask(mask: SignalSet) -> SignalSet {
+    let mut old = SignalSet(0);
+    // SAFETY: both masks are 8 bytes, as the size says; the call cannot fail with valid pointers.
+    unsafe {
+        libc::syscall(
+            libc::SYS_rt_sigprocmask,
+            libc::SIG_SETMASK,
+            &raw const mask,
+            &raw mut old,
+            size_of::<SignalSet>(),
+        );
+    }
+    old
+}
+
+/// What a process does with a signal that has no handler.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Disposition {
+    /// SIG_DFL
+    Default,
+    /// SIG_IGN
+    Ignore,
+}
+
+/// Sets what becomes of `signal` and returns what became of it before. (A process that was just
+/// executed has no handlers, so "not ignored" is "default".)
+pub fn set_disposition(signal: Signal, disposition: Disposition) -> Disposition {
+    let handler = match disposition {
+        Disposition::Default => libc::SIG_DFL,
+        Disposition::Ignore => libc::SIG_IGN,
+    };
+    // SAFETY: no handler of ours is installed, only one of the two constants.
+    let old = unsafe { libc::signal(signal.number(), handler) };
+    if old == libc::SIG_IGN { Disposition::Ignore } else { Disposition::Default }
+}
+
+/// Sends `signal` to one process.
+///
+/// # Errors
+/// ESRCH if it is gone, EPERM if we may not.
+pub fn kill_process(pid: Pid, signal: Signal) -> Result<(), Errno> {
+    // SAFETY: kill touches no memory; a Pid is positive, so this is one process.
+    check(unsafe { libc::kill(pid.get(), signal.number()) }.into()).map(|_| ())
+}
+
+/// Sends `signal` to the process group that `leader` founded.
+///
+/// # Errors
+/// ESRCH if it has no members left, EPERM if we may signal none of them.
+pub fn kill_group(leader: Pid, signal: Signal) -> Result<(), Errno> {
+    // Group 1 would be kill(-1), which is everybody.
+    if leader.get() == 1 {
+        return Err(Errno::EINVAL);
+    }
+    // SAFETY: as above; the number is below -1, so this is one group.
+    check(unsafe { libc::kill(-leader.get(), signal.number()) }.into()).map(|_| ())
+}
+
+/// Sends `signal` to one process with the value it was queued with, and in its sender's name.
+///
+/// # Errors
+/// ESRCH and EPERM as for `kill_process`, EAGAIN if the receiver's queue is full.
+pub fn queue(pid: Pid, signal: Signal, from: (u32, u32), value: u64) -> Result<(), Errno> {
+    let (sender, uid) = from;
+    let info = QueuedInfo {
+        signo: signal.number(),
+        errno: 0,
+        code: libc::SI_QUEUE,
+        gap: 0,
+        sender,
+        uid,
+        value,
+        padding: [0; 12],
+    };
+    // SAFETY: QueuedInfo has the size and the layout of siginfo_t, and is only read.
+    let answer =
+        unsafe { libc::syscall(libc::SYS_rt_sigqueueinfo, pid.get(), signal.number(), &raw const info) };
+    check(answer).map(|_| ())
+}
+
+/// siginfo_t of a queued signal, on 64-bit Linux (`_rt` of the union in asm-generic/siginfo.h).
+#[repr(C, align(8))]
+struct QueuedInfo {
+    signo: i32,
+    errno: i32,
+    code: i32,
+    /// The union that follows starts at offset 16.
+    gap: u32,
+    sender: u32,
+    uid: u32,
+    value: u64,
+    padding: [u64; 12],
+}
+
+const _: () = assert!(size_of::<QueuedInfo>() == size_of::<libc::siginfo_t>());
