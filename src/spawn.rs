@@ -36,6 +36,10 @@ impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let program = self.program;
         match self.failure {
+            Failure::Fork(Errno::EAGAIN) => write!(
+                f,
+                "cannot start {program:?}: no more processes allowed (RLIMIT_NPROC, or the cgroup's pids.max)"
+            ),
             Failure::Fork(errno) => write!(f, "cannot start {program:?}: fork: {}", errno.desc()),
             Failure::Exec(Errno::ENOENT) if names_existing_file(program) => {
                 write!(f, "cannot execute {program:?}: the interpreter or loader it names is not there")

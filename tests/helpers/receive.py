@@ -1,0 +1,32 @@
+"""Prints each signal it receives: number, si_code, value, sender's pid. Ends after COUNT of them.
+
+All signals are blocked and waited for by system call, since the C library keeps some for itself.
+usage: receive.py COUNT [SIGNAL-THAT-ENDS-IT]
+"""
+import ctypes
+import os
+import struct
+import sys
+
+RT_SIGPROCMASK, RT_SIGTIMEDWAIT = {"x86_64": (14, 128), "aarch64": (135, 137)}[os.uname().machine]
+libc = ctypes.CDLL(None, use_errno=True)
+libc.syscall.restype = ctypes.c_long
+
+count = int(sys.argv[1])
+last = int(sys.argv[2]) if len(sys.argv) > 2 else None
+# Everything but SIGCHLD and the three that Python itself may need to end by.
+mask = struct.pack("=Q", 0xFFFFFFFFFFFFFFFF & ~(1 << 16))
+libc.syscall(RT_SIGPROCMASK, 2, mask, None, 8)
+os.write(1, b"ready %d\n" % os.getpid())
+while count > 0:
+    info = ctypes.create_string_buffer(128)
+    number = libc.syscall(RT_SIGTIMEDWAIT, mask, info, None, 8)
+    if number < 0:
+        continue
+    code, = struct.unpack_from("=i", info, 8)
+    sender, = struct.unpack_from("=I", info, 16)
+    value, = struct.unpack_from("=Q", info, 24) if code == -1 else (0,)
+    os.write(1, b"got %d %d %d %d\n" % (number, code, value, sender))
+    count -= 1
+    if number == last:
+        break

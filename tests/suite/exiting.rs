@@ -1,0 +1,67 @@
+//! podinit exits as the workload did.
+
+use std::process::Command;
+
+use crate::support::{Running, as_pid_1, as_process, finish, helper, podinit};
+
+#[test]
+fn every_exit_code_is_passed_on() {
+    let script = format!(
+        "for code in $(seq 0 255); do {} sh -c \"exit $code\"; [ $? = $code ] || echo $code; done; echo done",
+        podinit().display()
+    );
+    assert_eq!(finish(Command::new("sh").args(["-c", &script])).lines(), ["done"]);
+}
+
+#[test]
+fn every_deadly_signal_makes_128_and_its_number() {
+    // Real-time signals among them, which nix's waitpid cannot name. Those left out stop a process, or
+    // do nothing to it; glibc's posix_spawn, by which this test starts processes, leaves 32 and 33
+    // ignored.
+    let harmless = [17, 18, 19, 20, 21, 22, 23, 28, 32, 33];
+    for signal in (1..=64).filter(|signal| !harmless.contains(signal)) {
+        let run = finish(&mut as_process(&["python3", &helper("die_of.py"), &signal.to_string()]));
+        assert_eq!(run.code, Some(128 + signal), "{run:?}");
+    }
+}
+
+#[test]
+fn exit_statuses_are_remapped() {
+    for (options, code, expected) in [
+        (&["-e", "143"][..], 143, 0),
+        (&["-e143", "-e", "130"], 130, 0),
+        (&["-e", "143"], 142, 142),
+        (&["--remap", "7:9"], 7, 9),
+        (&["--remap=7:9", "-e", "7"], 7, 0),
+        (&["--remap", "0:255"], 0, 255),
+    ] {
+        let exit = format!("exit {code}");
+        let run = finish(&mut as_pid_1(&[options, &["sh", "-c", &exit]].concat()));
+        assert_eq!(run.code, Some(expected), "{options:?}");
+    }
+    let mut run = Running::start(&mut as_pid_1(&["-e", "143", "sh", "-c", "echo ready; exec sleep 1000"]));
+    run.wait_for("ready");
+    run.signal_init(libc::SIGTERM);
+    assert_eq!(run.finish().code, Some(0));
+}
+
+#[test]
+fn help_version_and_license() {
+    for option in ["-h", "--help"] {
+        let run = finish(&mut as_process(&[option]));
+        assert_eq!((run.code, run.stderr.as_str()), (Some(0), ""));
+        assert!(run.stdout.starts_with("Usage: podinit "));
+        assert!(run.stdout.lines().all(|line| line.len() < 80));
+    }
+    for option in ["-V", "--version"] {
+        let run = finish(&mut as_process(&[option]));
+        assert_eq!(run.stdout, concat!("podinit ", env!("CARGO_PKG_VERSION"), "\n"));
+    }
+    for option in ["-l", "--license"] {
+        let run = finish(&mut as_process(&[option]));
+        assert!(run.stdout.contains("Apache License") && run.stdout.contains("AS IS"));
+    }
+    // Nowhere to print to.
+    let script = format!("exec {} --help >/dev/full", podinit().display());
+    finish(Command::new("sh").args(["-c", &script])).assert_refused(125, &["stdout", "No space left"]);
+}

@@ -1,0 +1,172 @@
+//! Every signal arrives where it should, as it was sent.
+
+use std::io::Write;
+use std::process::{Command, Stdio};
+
+use crate::support::{
+    Running, as_pid_1, as_process, finish, have, have_root, helper, in_namespace, kill, podinit, queue, say,
+};
+
+/// All signals that can be forwarded: KILL and STOP cannot be caught, CHLD is init's own.
+fn forwardable() -> impl Iterator<Item = i32> {
+    (1..=64).filter(|signal| ![libc::SIGKILL, libc::SIGSTOP, libc::SIGCHLD].contains(signal))
+}
+
+/// A receiver under podinit that ends after `count` signals.
+fn receiver(options: &[&str], count: usize) -> Running {
+    let (helper, count) = (helper("receive.py"), count.to_string());
+    let args = [options, &["--", "python3", &helper, &count]].concat();
+    let mut run = Running::start(&mut as_pid_1(&args));
+    run.wait_for("ready");
+    run
+}
+
+#[test]
+fn every_signal_is_forwarded() {
+    for target in ["group", "child"] {
+        let mut run = receiver(&["--target", target], forwardable().count());
+        for signal in forwardable() {
+            run.signal_init(signal);
+            run.wait_for(&format!("got {signal} "));
+        }
+        assert_eq!(run.finish().code, Some(0));
+    }
+}
+
+#[test]
+fn every_signal_is_forwarded_by_one_that_is_not_pid_1() {
+    // Faults among them: they were sent, not raised by a fault.
+    let count = forwardable().count().to_string();
+    let mut run = Running::start(&mut as_process(&["python3", &helper("receive.py"), &count]));
+    run.wait_for("ready");
+    for signal in forwardable() {
+        run.kill(signal);
+        run.wait_for(&format!("got {signal} "));
+    }
+    assert_eq!(run.finish().code, Some(0));
+}
+
+#[test]
+fn queued_values_arrive_in_order_and_none_is_missing() {
+    for target in ["group", "child"] {
+        let mut run = receiver(&["--target", target], 200);
+        for value in 0..200 {
+            queue(run.init(), 37, 0x1_0000_0000 + value);
+        }
+        for value in 0..200_u64 {
+            let line = run.wait_for("got");
+            // The sender is outside the namespace, so it has no pid in there.
+            assert_eq!(line, format!("got 37 -1 {} 0", 0x1_0000_0000 + value));
+        }
+        assert_eq!(run.finish().code, Some(0));
+    }
+}
+
+#[test]
+fn values_reach_every_member_of_the_group() {
+    let script = format!("python3 {0} 1 & python3 {0} 1; wait", helper("receive.py"));
+    let mut run = Running::start(&mut as_pid_1(&["bash", "-c", &format!("trap '' 40; {script}")]));
+    run.wait_for("ready");
+    run.wait_for("ready");
+    queue(run.init(), 40, 7);
+    for _ in 0..2 {
+        assert!(run.wait_for("got").starts_with("got 40 -1 7 "));
+    }
+}
+
+#[test]
+fn the_group_is_told_or_the_child_alone() {
+    let script =
+        "bash -c 'trap \"echo sibling; exit\" USR1; echo ready; while :; do read -t 1000 <>/dev/ptmx; done' &
+        trap 'echo main' USR1; trap 'kill $!; exit 9' USR2
+        while :; do wait; done";
+    for (target, told) in [("group", true), ("child", false)] {
+        let mut run = Running::start(&mut as_pid_1(&["--target", target, "bash", "-c", script]));
+        run.wait_for("ready");
+        run.signal_init(libc::SIGUSR1);
+        run.wait_for_all(if told { &["main", "sibling"] } else { &["main"] });
+        run.signal_init(libc::SIGUSR2);
+        let run = run.finish();
+        assert_eq!(run.code, Some(9));
+        assert!(told || !run.stdout.contains("sibling"), "{run:?}");
+    }
+}
+
+#[test]
+fn a_workload_that_left_its_group_is_found() {
+    // It leads its group, so it can only leave by joining another one of its session.
+    let script = "import os, signal, time
+os.setpgid(0, os.getpgid(os.getppid()) if os.getppid() == 1 and os.getpgid(1) else 0)
+child = os.fork()
+if child == 0:
+    os.setpgid(0, 0); signal.pause()
+os.setpgid(child, child); os.setpgid(0, child)
+signal.signal(signal.SIGUSR1, lambda *_: os._exit(6))
+print('ready', flush=True)
+while True: signal.pause()";
+    let mut run = Running::start(&mut as_pid_1(&["python3", "-c", script]));
+    run.wait_for("ready");
+    run.signal_init(libc::SIGUSR1);
+    assert_eq!(run.finish().code, Some(6));
+}
+
+#[test]
+fn what_was_sent_before_the_workload_was_ready_arrives() {
+    // Stopped by a debugger's or an engine's SIGSTOP at the very start, signals pile up meanwhile.
+    let mut run = Running::start(&mut as_process(&["python3", &helper("receive.py"), "1"]));
+    run.wait_for("ready");
+    kill(run.pid(), libc::SIGSTOP);
+    kill(run.pid(), libc::SIGUSR2);
+    kill(run.pid(), libc::SIGCONT);
+    run.wait_for("got 12 ");
+}
+
+#[test]
+fn without_the_right_to_signal_it_says_so_once() {
+    if !have_root() {
+        return;
+    }
+    let script = "exec setpriv --bounding-set=-kill \"$@\"";
+    let mut command = in_namespace("sh");
+    let workload = "echo ready; read line; exit 3";
+    command.args(["-c", script, "sh", podinit().to_str().unwrap(), "--"]);
+    command.args(["setpriv", "--reuid=54322", "--clear-groups", "sh", "-c", workload]);
+    let mut run = Running::start_with_stdin(&mut command, Stdio::piped());
+    run.wait_for("ready");
+    run.signal_init(libc::SIGTERM);
+    run.wait_for_stderr("CAP_KILL");
+    run.signal_init(libc::SIGHUP);
+    run.stdin().write_all(b"end\n").unwrap();
+    let run = run.finish();
+    assert_eq!(run.code, Some(3));
+    assert_eq!(run.stderr.lines().count(), 1, "{run:?}");
+    assert!(run.stderr.contains("another user"), "{run:?}");
+}
+
+#[test]
+fn signals_that_were_ignored_are_forwarded_to_one_that_ignores_them() {
+    // nohup: podinit and the workload ignore HUP. It is passed on all the same, and ends nobody.
+    let script =
+        format!("exec env --ignore-signal=HUP {} sh -c 'echo ready; read line; exit 8'", podinit().display());
+    let mut run = Running::start_with_stdin(Command::new("sh").args(["-c", &script]), Stdio::piped());
+    run.wait_for("ready");
+    run.kill(libc::SIGHUP);
+    run.stdin().write_all(b"end\n").unwrap();
+    assert_eq!(run.finish().code, Some(8));
+}
+
+/// A TERM within 2 ms of the exec, a thousand times, against Debian's tini in the same run: what comes
+/// before an init's first instruction is lost, whoever it is.
+#[test]
+fn a_signal_right_after_the_start_is_not_lost() {
+    if !have("tini") {
+        return;
+    }
+    let inits = [podinit().to_str().unwrap(), "/usr/bin/tini"];
+    let run = finish(Command::new("python3").args([&helper("race.py"), "1000", inits[0], inits[1]]));
+    let lost: Vec<f64> = run.lines().iter().map(|line| line.parse().unwrap()).collect();
+    let [podinit, tini] = lost[..] else { panic!("{run:?}") };
+    say(&format!("TERM within 2 ms of the exec, 1000 times: podinit lost {podinit}, tini {tini}"));
+    // Both are counts of random events; three standard deviations of their difference are noise.
+    assert!(podinit <= tini + 3.0 * (podinit + tini).sqrt(), "podinit lost {podinit}, tini {tini}");
+}

@@ -1,0 +1,108 @@
+//! The log says what it should, and never holds podinit up.
+
+use std::fs;
+use std::io::{BufRead, BufReader, Read};
+use std::process::{Command, Stdio};
+
+use crate::support::{Running, as_process, eventually, finish, helper, kill, podinit, scratch};
+
+#[test]
+fn levels() {
+    let lines = |args: &[&str], filter: Option<&str>| {
+        let mut command = as_process(args);
+        match filter {
+            Some(filter) => command.env("PODINIT_LOG", filter),
+            None => command.env_remove("PODINIT_LOG"),
+        };
+        finish(&mut command).stderr
+    };
+    assert_eq!(lines(&["true"], None), "");
+    assert!(lines(&["-v", "true"], None).contains("podinit: info: "));
+    assert!(lines(&["true"], Some("info")).contains("podinit: info: "));
+    assert!(lines(&["-v", "true"], Some("warn")).is_empty(), "the variable has precedence");
+    assert!(!lines(&["-v", "sh", "-c", "kill -HUP $PPID; sleep 0"], None).contains("debug"));
+    assert!(lines(&["-vv", "sh", "-c", "trap '' HUP; kill -HUP $PPID; sleep 0.1"], None).contains("SIGHUP"));
+    assert_eq!(lines(&["nope"], Some("off")), "");
+    let complaint = lines(&["true"], Some("podinit=no-such-level"));
+    assert_eq!(complaint.lines().count(), 1, "{complaint}");
+    assert!(complaint.contains("PODINIT_LOG"), "{complaint}");
+}
+
+/// A pipe that is full, and its read end.
+fn full_pipe() -> (std::io::PipeReader, std::io::PipeWriter) {
+    use std::os::fd::AsRawFd;
+    let (reader, writer) = std::io::pipe().unwrap();
+    let fd = writer.as_raw_fd();
+    unsafe {
+        assert!(libc::fcntl(fd, libc::F_SETFL, libc::O_NONBLOCK) == 0);
+        while libc::write(fd, [b'x'; 4096].as_ptr().cast(), 4096) > 0 {}
+        while libc::write(fd, b"x".as_ptr().cast(), 1) > 0 {}
+        assert!(libc::fcntl(fd, libc::F_SETFL, 0) == 0);
+    }
+    (reader, writer)
+}
+
+#[test]
+fn a_full_pipe_that_nobody_reads_does_not_hang_it() {
+    let (mut reader, writer) = full_pipe();
+    let out = scratch("out").join("out");
+    let script = format!("exec python3 {} 3 >{}", helper("receive.py"), out.display());
+    let mut child = Command::new(podinit())
+        .args(["-vvv", "sh", "-c", &script])
+        .stdin(Stdio::null())
+        .stderr(writer)
+        .spawn()
+        .unwrap();
+    let seen = |text: &str| fs::read_to_string(&out).is_ok_and(|seen| seen.contains(text));
+    eventually("the workload is ready", || seen("ready"));
+    for signal in [libc::SIGHUP, libc::SIGUSR1] {
+        kill(child.id() as i32, signal);
+        eventually("it is forwarded", || seen(&format!("got {signal} ")));
+    }
+    // Once somebody reads again, the log says how much was lost.
+    let mut buffer = vec![0; 1 << 20];
+    let drained = reader.read(&mut buffer).unwrap();
+    assert!(drained >= 4096);
+    kill(child.id() as i32, libc::SIGUSR2);
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+    let mut rest = String::new();
+    reader.read_to_string(&mut rest).unwrap();
+    assert!(rest.contains("lines before this one were lost"), "{rest:?}");
+}
+
+#[test]
+fn a_log_that_nobody_reads_any_more_is_no_signal_for_the_workload() {
+    // The write raises SIGPIPE in podinit; it is not forwarded, as it would be if it were sent.
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let script = "trap 'exit 7' USR1; echo ready; while :; do sleep 0.01; done";
+    let mut child = as_process(&["-vvv", "bash", "-c", script])
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(writer)
+        .spawn()
+        .unwrap();
+    let mut output = BufReader::new(child.stdout.take().unwrap());
+    output.read_line(&mut String::new()).unwrap();
+    kill(child.id() as i32, libc::SIGUSR1);
+    assert_eq!(child.wait().unwrap().code(), Some(7));
+}
+
+#[test]
+fn a_full_disk_is_no_error() {
+    let script = format!("exec {} -vvv sh -c 'exit 6' 2>/dev/full", podinit().display());
+    assert_eq!(finish(Command::new("sh").args(["-c", &script])).code, Some(6));
+    // A file at its size limit raises SIGXFSZ in the writer: not the workload's either.
+    let log = scratch("log").join("log");
+    let script = format!(
+        "ulimit -f 1; head -c 1024 /dev/zero >{log}; exec {} -vvv python3 {} 1 2>>{log}",
+        podinit().display(),
+        helper("receive.py"),
+        log = log.display()
+    );
+    let mut run = Running::start(Command::new("bash").args(["-c", &script]));
+    run.wait_for("ready");
+    run.kill(libc::SIGUSR1);
+    run.wait_for("got 10 ");
+    assert_eq!(run.finish().code, Some(0));
+}

@@ -1,0 +1,55 @@
+//! Every zombie is collected, at once, whatever the rate.
+
+use std::time::Duration;
+
+use crate::support::{Running, as_pid_1, eventually, finish, status_field};
+
+/// Forks until `count` grandchildren have been orphaned, then says so and waits.
+const ORPHANS: &str = "import os, sys
+for _ in range(int(sys.argv[1])):
+    child = os.fork()
+    if child == 0:
+        if os.fork() == 0: os._exit(0)
+        os._exit(0)
+    os.waitpid(child, 0)
+print('orphaned', flush=True)
+sys.stdin.read()";
+
+#[test]
+fn ten_thousand_orphans_leave_no_zombie() {
+    let mut run = Running::start_with_stdin(
+        &mut as_pid_1(&["python3", "-c", ORPHANS, "10000"]),
+        std::process::Stdio::piped(),
+    );
+    run.wait_for("orphaned");
+    let init = run.init();
+    // What is left of init's children is the workload.
+    eventually("no zombie is left", || crate::support::children_of(init).len() == 1);
+    assert_eq!(run.finish().code, Some(0));
+}
+
+#[test]
+fn an_idle_init_does_not_wake_up() {
+    let mut run = Running::start(&mut as_pid_1(&["sh", "-c", "echo ready; exec sleep 1000"]));
+    run.wait_for("ready");
+    let init = run.init();
+    eventually("init sleeps", || status_field(init, "State").starts_with('S'));
+    let switches =
+        || (status_field(init, "voluntary_ctxt_switches"), status_field(init, "nonvoluntary_ctxt_switches"));
+    let before = switches();
+    // A measurement over a span of time, not a wait for anything.
+    std::thread::sleep(Duration::from_secs(10));
+    assert_eq!(switches(), before);
+}
+
+#[test]
+fn reaped_orphans_are_named() {
+    let script =
+        "(sh -c 'exec sleep 0.05' &); sleep 0.01; while pgrep -x sleep >/dev/null; do :; done; exit 2";
+    let run = finish(&mut as_pid_1(&["-w", "sh", "-c", script]));
+    assert_eq!(run.code, Some(2));
+    assert!(run.stderr.contains("reaped zombie process with pid="), "{run:?}");
+    assert!(run.stderr.contains("(sleep)"), "{run:?}");
+    let run = finish(&mut as_pid_1(&["sh", "-c", script]));
+    assert_eq!(run.stderr, "");
+}

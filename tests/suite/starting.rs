@@ -1,0 +1,253 @@
+//! The workload finds everything as podinit found it, and podinit keeps nothing of it.
+
+use std::fs;
+use std::io::Write;
+use std::os::unix::fs::PermissionsExt;
+use std::process::{Command, Stdio};
+
+use crate::support::{
+    Running, as_pid_1, as_process, eventually, finish, have, have_root, helper, in_namespace, is_root, kill,
+    podinit, scratch, status_field, unshare,
+};
+
+/// What `sh -c script` prints under podinit, and without.
+fn with_and_without(script: &str) -> (String, String) {
+    let with = finish(Command::new("sh").args(["-c", &script.replace("RUN", podinit().to_str().unwrap())]));
+    let without = finish(Command::new("sh").args(["-c", &script.replace("RUN", "")]));
+    assert_eq!(with.stderr, "");
+    assert_ne!(with.stdout, "");
+    (with.stdout, without.stdout)
+}
+
+#[test]
+fn masks_and_dispositions_are_inherited() {
+    for setting in [
+        "",
+        "--ignore-signal=PIPE",
+        "--ignore-signal=HUP --ignore-signal=CHLD --block-signal=USR1 --block-signal=INT",
+        "--block-signal",
+        "--ignore-signal=TTOU --ignore-signal=TSTP --ignore-signal=CONT",
+    ] {
+        let (with, without) =
+            with_and_without(&format!("env {setting} RUN grep -E '^Sig(Blk|Ign|Cgt)' /proc/self/status"));
+        assert_eq!(with, without, "{setting}");
+    }
+}
+
+#[test]
+fn descriptors_directory_and_environment_are_inherited() {
+    let (with, without) = with_and_without(
+        "cd /usr; exec 5</etc/passwd 9>/dev/null; A=b C= RUN sh -c 'ls -l /proc/self/fd | grep -o \"[0-9]* -> .*\"; pwd; env'",
+    );
+    // The pipes and ls's own view of /proc differ from run to run.
+    let plain = |text: &str| -> Vec<String> {
+        text.lines()
+            .filter(|line| !line.contains("pipe:") && !line.contains("/proc/"))
+            .map(str::to_owned)
+            .collect()
+    };
+    assert_eq!(plain(&with), plain(&without));
+    assert_eq!(with.lines().count(), without.lines().count());
+    assert!(
+        with.contains("5 -> /etc/passwd") && with.contains("9 -> /dev/null") && with.contains("\n/usr\n")
+    );
+}
+
+#[test]
+fn the_workload_leads_a_group_of_its_own() {
+    let run = finish(&mut as_pid_1(&["sh", "-c", "ps -o pid=,pgid= -p $$; ps -o pgid= -p 1"]));
+    let lines = run.lines();
+    let ids: Vec<&str> = lines[0].split_whitespace().collect();
+    assert_eq!(ids[0], ids[1]);
+    assert_ne!(lines[1].trim(), ids[1]);
+}
+
+#[test]
+fn init_keeps_nothing_of_the_workloads() {
+    let script = "cd /tmp; exec 5</etc/passwd 9>/dev/null; exec \"$@\"";
+    let look = "until [ \"$(readlink /proc/1/cwd)\" = / ]; do :; done; ls /proc/1/fd; echo done; readlink /proc/1/fd/*";
+    let mut command = in_namespace("sh");
+    command.args(["-c", script, "sh", podinit().to_str().unwrap(), "sh", "-c", look]);
+    let run = finish(&mut command);
+    let open: Vec<&str> = run.lines().into_iter().take_while(|line| *line != "done").collect();
+    assert_eq!(open.len(), 2, "stderr and the signalfd: {run:?}");
+    assert!(open.contains(&"2") && run.stdout.contains("signalfd"), "{run:?}");
+}
+
+#[test]
+fn stdout_ends_when_the_workload_closes_it() {
+    let mut run = Running::start_with_stdin(
+        &mut as_process(&["sh", "-c", "echo last; exec >&-; read line; exit 4"]),
+        Stdio::piped(),
+    );
+    run.wait_for_end_of_output();
+    // And the workload is alive: it ends because of what it reads now.
+    run.stdin().write_all(b"go\n").unwrap();
+    assert_eq!(run.finish().code, Some(4));
+}
+
+#[test]
+fn sockets_meant_for_init_are_the_workloads() {
+    let show = r#"[ "$LISTEN_PID" = $$ ] && echo mine || echo "not mine: $LISTEN_PID"; echo "$LISTEN_FDS""#;
+    let script = r#"export LISTEN_PID=$$ LISTEN_FDS=1 LISTEN_PIDFDID=1; exec "$@""#;
+    let podinit = podinit().to_str().unwrap();
+    let run = finish(Command::new("sh").args(["-c", script, "sh", podinit, "sh", "-c", show]));
+    assert_eq!(run.lines(), ["mine", "1"]);
+    // The name of the process by its pidfd's inode follows; python asks the kernel for it.
+    let show =
+        "import os; print(os.environ['LISTEN_PIDFDID'] == str(os.fstat(os.pidfd_open(os.getpid())).st_ino))";
+    let run = finish(Command::new("sh").args(["-c", script, "sh", podinit, "python3", "-c", show]));
+    assert_eq!(run.lines(), ["True"], "{run:?}");
+    // Somebody else's stay somebody else's.
+    let run = finish(
+        as_process(&["sh", "-c", "echo $LISTEN_PID $LISTEN_PIDFDID"])
+            .envs([("LISTEN_PID", "1"), ("LISTEN_PIDFDID", "7")]),
+    );
+    assert_eq!(run.lines(), ["1 7"]);
+}
+
+#[test]
+fn programs_are_found_as_execvp_finds_them() {
+    let dir = scratch("path");
+    let script = dir.join("no-shebang");
+    fs::write(&script, "echo \"$0\" \"$1\"\n").unwrap();
+    fs::set_permissions(&script, PermissionsExt::from_mode(0o755)).unwrap();
+    let shadow = dir.join("shadow");
+    fs::create_dir(&shadow).unwrap();
+    fs::write(shadow.join("no-shebang"), "").unwrap();
+    let path = format!("/nonexistent:{}:{}", shadow.display(), dir.display());
+    let run = finish(as_process(&["no-shebang", "x y"]).env("PATH", &path));
+    assert_eq!(run.lines(), [format!("{} x y", script.display())], "{run:?}");
+    // Found, but nowhere executable.
+    let run = finish(as_process(&["no-shebang"]).env("PATH", &shadow));
+    if !is_root() || run.code == Some(126) {
+        run.assert_refused(126, &["no-shebang", "Permission denied"]);
+    }
+    // No PATH at all: a container engine's default.
+    let run = finish(as_process(&["--", "echo", "found"]).env_remove("PATH"));
+    assert_eq!(run.lines(), ["found"]);
+    // An empty element is the working directory.
+    let run = finish(as_process(&["no-shebang", "here"]).env("PATH", ":/bin").current_dir(&dir));
+    assert!(run.stdout.ends_with("here\n"), "{run:?}");
+}
+
+#[test]
+fn what_cannot_be_started_is_said_in_one_line() {
+    finish(&mut as_pid_1(&["no-such-program"])).assert_refused(127, &["no-such-program", "No such file"]);
+    finish(&mut as_pid_1(&["/no/such/program"])).assert_refused(127, &["/no/such/program", "No such file"]);
+    finish(&mut as_pid_1(&[""])).assert_refused(127, &["\"\"", "No such file"]);
+    finish(&mut as_pid_1(&["/etc/passwd"])).assert_refused(126, &["/etc/passwd", "Permission denied"]);
+    finish(&mut as_pid_1(&["/"])).assert_refused(126, &["Permission denied"]);
+    let script = scratch("script").join("script");
+    fs::write(&script, "#!/no/such/interpreter\n").unwrap();
+    fs::set_permissions(&script, PermissionsExt::from_mode(0o755)).unwrap();
+    finish(&mut as_pid_1(&[script.to_str().unwrap()])).assert_refused(127, &["script", "interpreter"]);
+}
+
+#[test]
+fn bad_usage_is_said_in_one_line() {
+    finish(&mut as_pid_1(&[])).assert_refused(125, &["no program"]);
+    finish(&mut as_pid_1(&["-v"])).assert_refused(125, &["no program"]);
+    finish(&mut as_pid_1(&["--frobnicate", "true"])).assert_refused(125, &["--frobnicate"]);
+    finish(&mut as_pid_1(&["-p", "SIGNOPE", "true"])).assert_refused(125, &["SIGNOPE"]);
+    finish(&mut as_pid_1(&["-e", "256", "true"])).assert_refused(125, &["256"]);
+    finish(&mut as_pid_1(&["--target", "world", "true"])).assert_refused(125, &["world"]);
+}
+
+#[test]
+fn closed_standard_descriptors_stay_closed() {
+    for closed in ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"] {
+        let out = scratch("closed").join("out");
+        let script = format!(
+            "exec \"$@\" sh -c 'ls /proc/self/fd >{out}; echo ok >>{out}; exit 3' {closed}",
+            out = out.display()
+        );
+        let mut command = in_namespace("sh");
+        command.args(["-c", &script, "sh", podinit().to_str().unwrap(), "-v"]);
+        let run = finish(&mut command);
+        assert_eq!(run.code, Some(3), "{closed}: {run:?}");
+        let seen = fs::read_to_string(&out).unwrap();
+        assert!(seen.ends_with("ok\n"), "{closed}: {seen}");
+    }
+    // And a failure with nowhere to say it is still the right status.
+    let script = "exec \"$@\" /no/such/program 2>&-";
+    let mut command = in_namespace("sh");
+    command.args(["-c", script, "sh", podinit().to_str().unwrap()]);
+    assert_eq!(finish(&mut command).code, Some(127));
+}
+
+#[test]
+fn works_without_proc() {
+    let script =
+        format!("mount -t tmpfs none /proc && exec {} -w sh -c '(true &); exit 5'", podinit().display());
+    let run = finish(unshare().args(["sh", "-c", &script]));
+    assert_eq!(run.code, Some(5), "{run:?}");
+    let script = format!("mount -t tmpfs none /proc && exec {} nope", podinit().display());
+    finish(unshare().args(["sh", "-c", &script])).assert_refused(127, &["nope"]);
+}
+
+#[test]
+fn no_process_to_be_had() {
+    if !have("prlimit") || !have("setpriv") {
+        return;
+    }
+    // Root is not held to the limit.
+    let mut command = Command::new(if is_root() { "setpriv" } else { "env" });
+    if is_root() {
+        command.args(["--reuid=54321", "--regid=54321", "--clear-groups"]);
+    }
+    command.args(["prlimit", "--nproc=1"]).arg(podinit()).arg("true");
+    finish(&mut command).assert_refused(125, &["true", "RLIMIT_NPROC"]);
+}
+
+#[test]
+fn a_subreaper_without_being_asked_or_nagging() {
+    let orphan = "sh -c 'sleep 0.2; ps -o ppid= -p $$; echo done' & exit 0";
+    let script = format!("sh -c \"{orphan}\"; sleep 0.5");
+    let run = finish(as_process(&["sh", "-c", &script]).env("PODINIT_LOG", ""));
+    assert_eq!(run.stderr, "");
+    let mut started = Running::start_with_stdin(
+        &mut as_process(&["sh", "-c", "(sleep 1000 & echo orphan $!); read line"]),
+        Stdio::piped(),
+    );
+    let orphan = started.wait_for("orphan").split(' ').nth(1).unwrap().parse::<i32>().unwrap();
+    eventually("the orphan is podinit's", || status_field(orphan, "PPid") == started.pid().to_string());
+    kill(orphan, libc::SIGKILL);
+    eventually("the orphan is reaped", || !fs::exists(format!("/proc/{orphan}")).unwrap());
+    started.kill(libc::SIGTERM);
+}
+
+#[test]
+fn parent_death_sends_the_signal() {
+    // The parent is a shell that ends; podinit is told, and passes it on.
+    let script =
+        format!("{} -p USR1 python3 {} 1 & read line; exit", podinit().display(), helper("receive.py"));
+    let mut parent = Running::start_with_stdin(Command::new("sh").args(["-c", &script]), Stdio::piped());
+    parent.wait_for("ready");
+    parent.stdin().write_all(b"end\n").unwrap();
+    parent.wait_for("got 10");
+}
+
+#[test]
+fn as_root_but_not_pid_1_everybody_is_out_of_reach() {
+    // PID 1 of an outer namespace is a shell; podinit is an ordinary process in there, and root.
+    // Bystanders with nothing to do with it live through everything that podinit does.
+    if !have("strace") || !have_root() {
+        return;
+    }
+    let script = format!(
+        "sleep 1000 & bystander=$!
+         strace -f -o /tmp/trace.$$ -e trace=kill {podinit} -g sh -c 'sleep 1000 & echo ready; wait' &
+         read line
+         kill -TERM $(pgrep -x podinit); wait $!
+         kill -0 $bystander && echo alive
+         grep -c 'kill(-1,' /tmp/trace.$$; rm -f /tmp/trace.$$; kill -KILL $bystander",
+        podinit = podinit().display()
+    );
+    let mut command = in_namespace("sh");
+    let mut run = Running::start_with_stdin(command.args(["-c", &script]), Stdio::piped());
+    run.wait_for("ready");
+    run.stdin().write_all(b"go\n").unwrap();
+    run.wait_for("alive");
+    run.wait_for("0");
+}

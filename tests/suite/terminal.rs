@@ -1,0 +1,192 @@
+//! The terminal belongs to the workload.
+
+use std::fs::File;
+use std::io::{Read, Write};
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+use std::os::unix::process::CommandExt;
+use std::process::{Child, Command};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, channel};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use crate::support::{children_of, eventually, helper, kill, podinit, scratch, unshare};
+
+/// A program on a terminal of its own, and somebody who types and reads.
+pub struct Typist {
+    pub child: Child,
+    keyboard: File,
+    screen: Receiver<String>,
+    seen: String,
+    hung_up: Arc<AtomicBool>,
+    reading: JoinHandle<()>,
+}
+
+impl Typist {
+    /// Starts `command` with a new pseudo-terminal on its descriptors 0 to 2; as the leader of its
+    /// session too, if `session_leader`.
+    pub fn start(mut command: Command, session_leader: bool) -> Typist {
+        let (mut master, mut slave) = (0, 0);
+        let null = std::ptr::null_mut();
+        let made = unsafe { libc::openpty(&mut master, &mut slave, null, null.cast(), null.cast()) };
+        assert_eq!(made, 0, "openpty");
+        unsafe { libc::fcntl(master, libc::F_SETFD, libc::FD_CLOEXEC) };
+        let (master, slave) = unsafe { (File::from_raw_fd(master), OwnedFd::from_raw_fd(slave)) };
+        let number = slave.as_raw_fd();
+        command.stdin(slave.try_clone().unwrap()).stdout(slave.try_clone().unwrap());
+        command.stderr(slave.try_clone().unwrap()).env("PS1", "> ").env("TERM", "dumb");
+        unsafe {
+            command.pre_exec(move || {
+                libc::close(number);
+                if session_leader {
+                    libc::setsid();
+                    libc::ioctl(0, libc::TIOCSCTTY, 0);
+                }
+                Ok(())
+            });
+        }
+        let child = command.spawn().expect("spawn");
+        drop(slave);
+        drop(command);
+        let mut reader = master.try_clone().unwrap();
+        let (sender, screen) = channel();
+        let hung_up = Arc::new(AtomicBool::new(false));
+        let stop = hung_up.clone();
+        let reading = thread::spawn(move || {
+            let mut buffer = [0; 4096];
+            while !stop.load(Ordering::Relaxed) {
+                let mut ready = libc::pollfd { fd: reader.as_raw_fd(), events: libc::POLLIN, revents: 0 };
+                if unsafe { libc::poll(&mut ready, 1, 10) } == 0 {
+                    continue;
+                }
+                match reader.read(&mut buffer) {
+                    Ok(n @ 1..) => drop(sender.send(String::from_utf8_lossy(&buffer[..n]).into_owned())),
+                    _ => return,
+                }
+            }
+        });
+        Typist { child, keyboard: master, screen, seen: String::new(), hung_up, reading }
+    }
+
+    pub fn types(&mut self, text: &str) -> &mut Typist {
+        self.keyboard.write_all(text.as_bytes()).expect("the terminal is there");
+        self
+    }
+
+    /// Reads up to `text`, and forgets what came before its end.
+    pub fn sees(&mut self, text: &str) -> &mut Typist {
+        loop {
+            if let Some(at) = self.seen.find(text) {
+                self.seen.drain(..at + text.len());
+                return self;
+            }
+            match self.screen.recv_timeout(Duration::from_secs(60)) {
+                Ok(more) => self.seen.push_str(&more),
+                Err(_) => panic!("{text:?} did not come; seen {:?}", self.seen),
+            }
+        }
+    }
+
+    pub fn code(mut self) -> Option<i32> {
+        // What is still to be printed must not block the writer.
+        let screen = std::mem::replace(&mut self.screen, channel().1);
+        thread::spawn(move || while screen.recv().is_ok() {});
+        self.child.wait().expect("wait").code()
+    }
+
+    /// Hangs up, as a closed window or a lost connection does.
+    pub fn hang_up(self) -> Child {
+        self.hung_up.store(true, Ordering::Relaxed);
+        self.reading.join().expect("the reader ends");
+        self.child
+    }
+}
+
+/// podinit as PID 1 and session leader, as in `docker run -it`.
+fn pid_1_with_terminal(workload: &[&str]) -> Typist {
+    let mut command = unshare();
+    command.args(["--mount-proc", "setsid", "--ctty"]).arg(podinit()).args(workload);
+    Typist::start(command, false)
+}
+
+#[test]
+fn interactive_bash_has_job_control() {
+    let mut typist = pid_1_with_terminal(&["bash", "--norc", "-i"]);
+    typist.sees("> ").types("echo $((40+2)) $(ps -o sid= -p 1)\n").sees("42").sees("1");
+    // ^C ends the foreground job alone.
+    typist.types("sleep 1000; echo status $?\n").sees("echo status").types("\x03").sees("> ");
+    typist.types("echo $((40+3))\n").sees("43");
+    // ^Z, and back.
+    let job = helper("resumed.py");
+    typist.types(&format!("python3 {job}\n")).sees("begun").types("\x1a").sees("Stopped");
+    typist.types("jobs\n").sees("Stopped").types("fg\n").sees("resumed").types("again\n").sees("read again");
+    typist.sees("> ").types("exit 7\n");
+    assert_eq!(typist.code(), Some(7));
+}
+
+#[test]
+fn the_workload_is_in_the_foreground() {
+    // Reading from the terminal in the background would stop it.
+    let mut typist = pid_1_with_terminal(&["sh", "-c", "echo ready; read line; echo got $line"]);
+    typist.sees("ready").types("hello\n").sees("got hello");
+    assert_eq!(typist.code(), Some(0));
+    // ^C reaches the whole of its group, once.
+    let script = "import signal, sys, time
+signal.signal(signal.SIGINT, lambda *_: print('interrupted', flush=True))
+print('ready', flush=True)
+for line in sys.stdin: print('line', line, flush=True); sys.exit(5)";
+    let mut typist = pid_1_with_terminal(&["python3", "-c", script]);
+    typist.sees("ready").types("\x03").sees("interrupted").types("x\n").sees("line x");
+    let seen = typist.seen.clone();
+    assert!(!seen.contains("interrupted"), "{seen}");
+    assert_eq!(typist.code(), Some(5));
+}
+
+#[test]
+fn a_hang_up_reaches_the_workload_once() {
+    // The kernel tells the session's leader alone, which is podinit (tty_signal_session_leader); so it
+    // is passed on, although it came from the kernel.
+    let out = scratch("hup").join("out");
+    let script = format!(
+        "import os, signal
+out = os.open('{}', os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+signal.signal(signal.SIGHUP, lambda *_: os.write(out, b'HUP\\n'))
+signal.signal(signal.SIGTERM, lambda *_: os._exit(3))
+os.write(1, b'ready\\n')
+while True: signal.pause()",
+        out.display()
+    );
+    let mut typist = pid_1_with_terminal(&["python3", "-c", &script]);
+    typist.sees("ready");
+    let init = children_of(typist.child.id() as i32)[0];
+    let mut child = typist.hang_up();
+    eventually("the workload hears of it", || std::fs::read_to_string(&out).is_ok_and(|s| s == "HUP\n"));
+    kill(init, libc::SIGTERM);
+    assert_eq!(child.wait().unwrap().code(), Some(3));
+    assert_eq!(std::fs::read_to_string(&out).unwrap(), "HUP\n");
+}
+
+#[test]
+fn a_background_job_does_not_take_the_terminal() {
+    let script = format!(
+        "set -m; {} sleep 1000 & echo started; read line; echo got $line; kill %1; wait",
+        podinit().display()
+    );
+    let mut command = Command::new("bash");
+    command.args(["--norc", "-c", &script]);
+    let mut typist = Typist::start(command, true);
+    typist.sees("started").types("hello\n").sees("got hello");
+    typist.code();
+}
+
+#[test]
+fn the_terminal_is_given_back() {
+    // The script has no job control, so nobody but podinit could take the terminal back for it.
+    let script = format!("{} true; read line; echo got $line", podinit().display());
+    let mut command = Command::new("sh");
+    command.args(["-c", &script]);
+    let mut typist = Typist::start(command, true);
+    typist.types("hello\n").sees("got hello");
+    assert_eq!(typist.code(), Some(0));
+}
