@@ -148,6 +148,8 @@ impl Launch<'_> {
             let Some(path) = join(&mut buffer, directory, name) else { continue };
             match self.execute_file(path) {
                 Errno::ENOENT | Errno::ENOTDIR | Errno::ESTALE | Errno::ENODEV | Errno::ETIMEDOUT => {}
+                // Nor one of the directories that may not be searched counts as found.
+                Errno::EACCES if !exists(path) => {}
                 Errno::EACCES => denied = Some(Errno::EACCES),
                 errno => return errno,
             }
@@ -194,6 +196,11 @@ fn join<'b>(buffer: &'b mut [u8; PATH_MAX], directory: &[u8], name: &CStr) -> Op
         length += part.len();
     }
     CStr::from_bytes_with_nul(&buffer[..length]).ok()
+}
+
+fn exists(path: &CStr) -> bool {
+    // SAFETY: path is a C string.
+    unsafe { libc::access(path.as_ptr(), libc::F_OK) == 0 }
 }
 
 /// The inode of a pidfd of `pid`, which is the process's own for all time since Linux 6.9.

@@ -120,9 +120,12 @@ fn programs_are_found_as_execvp_finds_them() {
     assert_eq!(run.lines(), [format!("{} x y", script.display())], "{run:?}");
     // Found, but nowhere executable.
     let run = finish(as_process(&["no-shebang"]).env("PATH", &shadow));
-    if !is_root() || run.code == Some(126) {
-        run.assert_refused(126, &["no-shebang", "Permission denied"]);
-    }
+    run.assert_refused(126, &["no-shebang", "Permission denied"]);
+    // A directory that may not even be searched is no place where it was found.
+    let locked = dir.join("locked");
+    fs::create_dir(&locked).unwrap();
+    fs::set_permissions(&locked, PermissionsExt::from_mode(0o000)).unwrap();
+    finish(as_process(&["no-such-program"]).env("PATH", &locked)).assert_refused(127, &["No such file"]);
     // No PATH at all: a container engine's default.
     let run = finish(as_process(&["--", "echo", "found"]).env_remove("PATH"));
     assert_eq!(run.lines(), ["found"]);

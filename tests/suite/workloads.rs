@@ -12,7 +12,7 @@ fn nginx(options: &[&str]) -> Option<Running> {
     let dir = scratch("nginx");
     let conf = dir.join("nginx.conf");
     let text = format!(
-        "error_log stderr notice; pid {0}/pid; worker_processes 2; events {{}}
+        "user root root; error_log stderr notice; pid {0}/pid; worker_processes 2; events {{}}
          http {{ access_log off; client_body_temp_path {0}/b; proxy_temp_path {0}/p; fastcgi_temp_path {0}/f;
                  uwsgi_temp_path {0}/u; scgi_temp_path {0}/s; server {{ listen unix:{0}/socket; }} }}",
         dir.display()
