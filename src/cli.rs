@@ -2,10 +2,11 @@
 
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
+use std::time::Duration;
 
 use lexopt::{Arg, Parser};
 
-use crate::config::{Config, Remap, Target};
+use crate::config::{Config, Remap, Rewrite, Target};
 use crate::signals;
 use crate::sys::entry::Vector;
 
@@ -14,12 +15,24 @@ pub const HELP: &str = "\
 Usage: podinit [OPTIONS] [--] PROGRAM [ARG...]
 
 Runs PROGRAM as the init of a container would: starts it in a process group of
-its own, forwards signals to it, reaps every orphan, and exits as it did.
+its own, forwards signals to it, reaps every orphan, and exits as it did. Once
+PROGRAM is gone, whoever is left gets SIGTERM and time to act on it.
 
   -g, --target group    forward signals to PROGRAM's process group (default)
   -c, --target child    forward signals to PROGRAM alone
+      --target all      forward signals to everybody: as PID 1, all of the PID
+                        namespace; otherwise all descendants
+  -r, --rewrite A:B     forward signal B where A arrived; 0 for B drops it;
+                        repeatable
+      --grace DURATION  how long to wait for the rest, once PROGRAM is gone,
+                        before SIGKILL (default 5s); 0 leaves at once
+      --kill-after DURATION
+                        SIGKILL everybody this long after the first forwarded
+                        SIGTERM, SIGINT or SIGQUIT
   -e, --remap CODE[:NEW]
                         exit with NEW (default 0) in place of CODE; repeatable
+      --die-alike       if a signal ended PROGRAM, die of it too, so that a
+                        parent sees it (not as PID 1)
   -p, --parent-death SIGNAL
                         have SIGNAL sent to podinit when its parent dies
   -s, --subreaper       accepted for tini's sake: where podinit is not PID 1 it
@@ -30,8 +43,8 @@ its own, forwards signals to it, reaps every orphan, and exits as it did.
   -V, --version         print the version
   -l, --license         print the license
 
-Signals are names (TERM, SIGTERM, RTMIN+3) or numbers. Options end at the first
-word that is none.
+Signals are names (TERM, SIGTERM, RTMIN+3) or numbers; durations 500ms, 10s, 1m
+or 2h. Options end at the first word that is none.
 
 Exit status: PROGRAM's, or 128+n if signal n ended it; 127 if PROGRAM is not
 found, 126 if it cannot be executed, 125 if podinit itself failed.
@@ -78,6 +91,12 @@ pub fn parse(args: Vector) -> Result<Command, String> {
             Arg::Short('g') => config.target = Target::Group,
             Arg::Short('c') => config.target = Target::Child,
             Arg::Long("target") => config.target = value(&mut parser, "target", target)?,
+            Arg::Short('r') | Arg::Long("rewrite") => {
+                config.rewrite.push(value(&mut parser, "rewriting of signals", rewrite)?);
+            }
+            Arg::Long("grace") => config.grace = value(&mut parser, "duration", duration)?,
+            Arg::Long("kill-after") => config.kill_after = Some(value(&mut parser, "duration", duration)?),
+            Arg::Long("die-alike") => config.die_alike = true,
             Arg::Short('e') | Arg::Long("remap") => {
                 config.remap.push(value(&mut parser, "exit code", remap)?);
             }
@@ -110,8 +129,30 @@ fn target(text: &str) -> Option<Target> {
     match text {
         "group" => Some(Target::Group),
         "child" => Some(Target::Child),
+        "all" => Some(Target::All),
         _ => None,
     }
+}
+
+/// `A:B`, two signals; or `A:0`.
+fn rewrite(text: &str) -> Option<Rewrite> {
+    let (from, to) = text.split_once(':')?;
+    let to = if to == "0" { None } else { Some(signals::parse(to)?) };
+    Some(Rewrite { from: signals::parse(from)?, to })
+}
+
+/// A whole number of `ms`, `s`, `m` or `h`; of seconds, if it says none of these.
+fn duration(text: &str) -> Option<Duration> {
+    let (number, unit) = text.split_at(text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len()));
+    let number: u64 = number.parse().ok()?;
+    let milliseconds = match unit {
+        "ms" => 1,
+        "s" | "" => 1_000,
+        "m" => 60_000,
+        "h" => 3_600_000,
+        _ => return None,
+    };
+    number.checked_mul(milliseconds).map(Duration::from_millis)
 }
 
 /// `CODE` or `CODE:NEW`.
@@ -156,6 +197,46 @@ mod tests {
         assert!(config.warn_reaped);
         assert_eq!(config.remap, [Remap { from: 143, to: 0 }, Remap { from: 3, to: 4 }]);
         assert_eq!(config.parent_death, Signal::new(9));
+    }
+
+    #[test]
+    fn durations() {
+        for (text, milliseconds) in [
+            ("0", 0),
+            ("0s", 0),
+            ("500ms", 500),
+            ("10s", 10_000),
+            ("7", 7_000),
+            ("1m", 60_000),
+            ("2h", 7_200_000),
+        ] {
+            assert_eq!(duration(text), Some(Duration::from_millis(milliseconds)), "{text}");
+        }
+        for text in [
+            "",
+            "s",
+            "-1s",
+            "+1s",
+            "1.5s",
+            "1 s",
+            "1d",
+            "1S",
+            "99999999999999999999",
+            "18446744073709551615h",
+        ] {
+            assert_eq!(duration(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn rewritings() {
+        let quit = Rewrite { from: Signal::TERM, to: Some(Signal::QUIT) };
+        assert_eq!(rewrite("15:3"), Some(quit));
+        assert_eq!(rewrite("TERM:SIGQUIT"), Some(quit));
+        assert_eq!(rewrite("RTMIN+2:0"), Some(Rewrite { from: Signal::new(36).unwrap(), to: None }));
+        for text in ["", ":", "15", "15:", ":3", "0:15", "15:65", "15:3:2", "TERM:NOPE", "15:-1", "15: 3"] {
+            assert_eq!(rewrite(text), None, "{text}");
+        }
     }
 
     #[test]

@@ -1,15 +1,25 @@
 //! What the command line asks for.
 
+use std::time::Duration;
+
 use crate::signals::Signal;
 use crate::sys::process::End;
 
 /// Everything that podinit can be told.
-#[derive(Debug, Default, PartialEq, Eq)]
+#[derive(Debug, PartialEq, Eq)]
 pub struct Config {
     /// Who gets a forwarded signal.
     pub target: Target,
+    /// Signals to be forwarded as others, or not at all.
+    pub rewrite: Vec<Rewrite>,
+    /// How long the rest may take to end once the main process has; zero leaves at once.
+    pub grace: Duration,
+    /// How long after the first forwarded TERM, INT or QUIT everybody is killed, if at all.
+    pub kill_after: Option<Duration>,
     /// Exit statuses to be replaced.
     pub remap: Vec<Remap>,
+    /// Whether to die of the signal that the main process died of, where we are not PID 1.
+    pub die_alike: bool,
     /// The signal that our parent's death sends us.
     pub parent_death: Option<Signal>,
     /// Whether to log each orphan that is reaped.
@@ -18,14 +28,39 @@ pub struct Config {
     pub verbosity: u8,
 }
 
+impl Default for Config {
+    fn default() -> Config {
+        Config {
+            target: Target::Group,
+            rewrite: Vec::new(),
+            grace: Duration::from_secs(5),
+            kill_after: None,
+            remap: Vec::new(),
+            die_alike: false,
+            parent_death: None,
+            warn_reaped: false,
+            verbosity: 0,
+        }
+    }
+}
+
 /// Who gets a forwarded signal.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Target {
     /// The main process's group.
-    #[default]
     Group,
     /// The main process alone.
     Child,
+    /// The main process and everybody else in our care.
+    All,
+}
+
+/// One signal in place of another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rewrite {
+    pub from: Signal,
+    /// `None` drops it.
+    pub to: Option<Signal>,
 }
 
 /// One exit status in place of another.
@@ -36,6 +71,11 @@ pub struct Remap {
 }
 
 impl Config {
+    /// What is to be sent where `signal` arrived or would have been sent; `None` for nothing.
+    pub fn rewritten(&self, signal: Signal) -> Option<Signal> {
+        self.rewrite.iter().rev().find(|rewrite| rewrite.from == signal).map_or(Some(signal), |it| it.to)
+    }
+
     /// Our exit status when the main process has ended so: its own, or 128+n after signal n, as
     /// shells have it; then remapped.
     pub fn exit_status(&self, end: End) -> u8 {
@@ -43,7 +83,21 @@ impl Config {
             End::Exited(code) => code,
             End::Killed(signal) => 128 + signal.number() as u8,
         };
-        self.remap.iter().rev().find(|remap| remap.from == status).map_or(status, |remap| remap.to)
+        self.remapped(status).unwrap_or(status)
+    }
+
+    /// The signal to die of when the main process has ended so, if we are to die of one.
+    pub fn death(&self, end: End) -> Option<Signal> {
+        match end {
+            End::Killed(signal) if self.die_alike && self.remapped(128 + signal.number() as u8).is_none() => {
+                Some(signal)
+            }
+            _ => None,
+        }
+    }
+
+    fn remapped(&self, status: u8) -> Option<u8> {
+        self.remap.iter().rev().find(|remap| remap.from == status).map(|remap| remap.to)
     }
 }
 
@@ -54,10 +108,26 @@ mod tests {
     #[test]
     fn the_last_remap_of_a_status_counts() {
         let remap = vec![Remap { from: 143, to: 0 }, Remap { from: 1, to: 2 }, Remap { from: 1, to: 3 }];
-        let config = Config { remap, ..Config::default() };
+        let config = Config { remap, die_alike: true, ..Config::default() };
         assert_eq!(config.exit_status(End::Killed(Signal::TERM)), 0);
         assert_eq!(config.exit_status(End::Exited(1)), 3);
         assert_eq!(config.exit_status(End::Exited(255)), 255);
         assert_eq!(config.exit_status(End::Killed(Signal::new(64).unwrap())), 192);
+        assert_eq!(config.death(End::Killed(Signal::TERM)), None, "it was to be a 0");
+        assert_eq!(config.death(End::Killed(Signal::CONT)), Some(Signal::CONT));
+        assert_eq!(config.death(End::Exited(146)), None);
+    }
+
+    #[test]
+    fn the_last_rewrite_of_a_signal_counts() {
+        let rewrite = vec![
+            Rewrite { from: Signal::TERM, to: None },
+            Rewrite { from: Signal::TERM, to: Some(Signal::QUIT) },
+            Rewrite { from: Signal::QUIT, to: None },
+        ];
+        let config = Config { rewrite, ..Config::default() };
+        assert_eq!(config.rewritten(Signal::TERM), Some(Signal::QUIT), "once, not over and over");
+        assert_eq!(config.rewritten(Signal::QUIT), None);
+        assert_eq!(config.rewritten(Signal::CONT), Some(Signal::CONT));
     }
 }

@@ -1,34 +1,47 @@
-//! Passing a signal on: to whom, and by which call.
+//! Passing a signal on: what is sent in its place, to whom, and by which call.
 
 use log::{debug, warn};
 use nix::errno::Errno;
 
-use crate::config::Target;
+use crate::config::{Config, Target};
 use crate::procfs;
-use crate::signals::{Origin, Received};
+use crate::rest::Rest;
+use crate::signals::{Origin, Received, Signal};
 use crate::sys::process::Pid;
-use crate::sys::signal::{Signal, kill_group, kill_process, queue};
+use crate::sys::signal::{kill_group, kill_process, queue};
 
 /// Passes signals on to the workload.
-pub struct Forwarder {
-    target: Target,
+pub struct Forwarder<'a> {
+    config: &'a Config,
     main: Pid,
     warned: bool,
 }
 
-impl Forwarder {
+impl Forwarder<'_> {
     /// One for the workload with this main process.
-    pub fn new(target: Target, main: Pid) -> Forwarder {
-        Forwarder { target, main, warned: false }
+    pub fn new(config: &Config, main: Pid) -> Forwarder<'_> {
+        Forwarder { config, main, warned: false }
     }
 
-    /// Passes on what has arrived.
-    pub fn forward(&mut self, received: Received) {
-        let Received { signal, origin, sender, uid } = received;
-        debug!("{signal} from {sender} (uid {uid}), {origin:?}");
+    /// Passes on what has arrived, and notes in `rest` who is asked to stop by it. Returns what was
+    /// sent, if anything was.
+    pub fn forward(&mut self, received: Received, rest: &mut Rest) -> Option<Signal> {
+        let Received { signal: arrived, origin, sender, uid } = received;
+        let signal = self.config.rewritten(arrived);
+        debug!("{arrived} from {sender} (uid {uid}), {origin:?}; sending {signal:?}");
+        let signal = signal?;
+        if Some(signal) == self.config.rewritten(Signal::TERM) {
+            // A moment before it is sent: who is born in between is asked twice rather than never.
+            let (target, main) = (self.config.target, self.main);
+            rest.note_asked(|stat| match target {
+                Target::Child => stat.id.pid == main,
+                Target::Group => stat.group == main.get(),
+                Target::All => true,
+            });
+        }
         let sent = match origin {
-            Origin::Queued(value) => self.queue(signal, (sender, uid), value),
-            Origin::Kernel | Origin::Process => self.kill(signal),
+            Origin::Queued(value) => self.queue(signal, (sender, uid), value, rest),
+            Origin::Kernel | Origin::Process => self.kill(signal, rest),
         };
         match sent {
             Err(Errno::EPERM) if !self.warned => {
@@ -43,21 +56,26 @@ impl Forwarder {
             Ok(()) | Err(Errno::EPERM | Errno::ESRCH) => {}
             Err(errno) => warn!("cannot send {signal} to the workload: {}", errno.desc()),
         }
+        Some(signal)
     }
 
-    fn kill(&self, signal: Signal) -> Result<(), Errno> {
-        match self.target {
+    fn kill(&self, signal: Signal, rest: &Rest) -> Result<(), Errno> {
+        match self.config.target {
             Target::Child => kill_process(self.main, signal),
             Target::Group => match kill_group(self.main, signal) {
                 // It has left the group that it was started in, and nobody else is in there.
                 Err(Errno::ESRCH) => kill_process(self.main, signal),
                 sent => sent,
             },
+            Target::All => {
+                rest.send(signal);
+                Ok(())
+            }
         }
     }
 
-    /// There is no call that queues a value to a group, so its members get one each.
-    fn queue(&self, signal: Signal, from: (u32, u32), value: u64) -> Result<(), Errno> {
+    /// There is no call that queues a value to many, so each gets one of its own.
+    fn queue(&self, signal: Signal, from: (u32, u32), value: u64, rest: &Rest) -> Result<(), Errno> {
         let send = |pid| match queue(pid, signal, from, value) {
             // Its queue is full: better without the value than not at all.
             Err(Errno::EAGAIN) => {
@@ -66,10 +84,13 @@ impl Forwarder {
             }
             sent => sent,
         };
-        if self.target == Target::Group {
-            for pid in procfs::group_members(self.main).filter(|pid| *pid != self.main) {
-                let _ = send(pid);
-            }
+        let others = match self.config.target {
+            Target::Child => Vec::new(),
+            Target::Group => procfs::processes().filter(|stat| stat.group == self.main.get()).collect(),
+            Target::All => rest.members(),
+        };
+        for stat in others.iter().filter(|stat| stat.id.pid != self.main) {
+            let _ = send(stat.id.pid);
         }
         send(self.main)
     }

@@ -1,6 +1,7 @@
 //! The life of an init: start the workload, pass signals on, reap, and leave as the workload did.
 
 use std::os::fd::RawFd;
+use std::time::Instant;
 
 use log::{error, info, warn};
 use nix::errno::Errno;
@@ -10,13 +11,17 @@ use crate::EXIT_OWN_FAILURE;
 use crate::config::Config;
 use crate::forward::Forwarder;
 use crate::reap::reap;
-use crate::signals::{Mailbox, Signal};
+use crate::rest::Rest;
+use crate::signals::{Event, Mailbox, Signal};
 use crate::spawn::spawn;
+use crate::stop::{kill, stop};
 use crate::sys::entry::Start;
 use crate::sys::fd::{STDERR, close_between};
-use crate::sys::process::{Change, End, Pid, become_subreaper, own_pid, parent_pid, signal_on_parent_death};
-use crate::sys::signal::{Disposition, kill_process, set_disposition};
-use crate::terminal::Terminal;
+use crate::sys::process::{
+    Change, End, Pid, become_subreaper, leave_no_core, own_pid, parent_pid, signal_on_parent_death,
+};
+use crate::sys::signal::{Disposition, act_by_default, kill_process, set_disposition};
+use crate::terminal::{Terminal, follow_stop};
 
 /// Runs the workload that begins at argument `program`, and returns our exit status.
 pub fn run(start: &Start, config: &Config, program: usize) -> u8 {
@@ -31,8 +36,8 @@ pub fn run(start: &Start, config: &Config, program: usize) -> u8 {
     }
     // Inherited as ignored, it would have the kernel reap the workload, and its status be lost.
     let child_disposition = set_disposition(Signal::CHLD, Disposition::Default);
-    let terminal = Terminal::in_foreground();
-    let main = match spawn(start, program, terminal, child_disposition) {
+    let terminal = Terminal::find();
+    let main = match spawn(start, program, terminal.filter(|it| it.is_ours()), child_disposition) {
         Ok(main) => main,
         Err(error) => {
             error!("{error}");
@@ -40,6 +45,7 @@ pub fn run(start: &Start, config: &Config, program: usize) -> u8 {
         }
     };
     info!("started the workload as {main}");
+    let terminal = terminal.filter(|_| own.get() != 1);
     let mailbox = match settle(own, terminal) {
         Ok(mailbox) => mailbox,
         Err(errno) => {
@@ -48,11 +54,74 @@ pub fn run(start: &Start, config: &Config, program: usize) -> u8 {
             return EXIT_OWN_FAILURE;
         }
     };
-    let end = live(config, main, &mailbox);
+    let end = Init { config, own, main, terminal, mailbox, rest: Rest::new(own) }.live();
     if let Some(terminal) = terminal {
         terminal.take_back_from(main);
     }
+    if let Some(signal) = config.death(end) {
+        leave_no_core();
+        act_by_default(signal);
+    }
     config.exit_status(end)
+}
+
+/// An init whose workload runs.
+struct Init<'a> {
+    config: &'a Config,
+    own: Pid,
+    main: Pid,
+    /// Kept for job control, so not by PID 1, who cannot be stopped.
+    terminal: Option<Terminal>,
+    mailbox: Mailbox,
+    rest: Rest,
+}
+
+impl Init<'_> {
+    /// Forwards and reaps for as long as the main process lives, has the rest stop, and returns how the
+    /// main process ended.
+    fn live(mut self) -> End {
+        let mut forwarder = Forwarder::new(self.config, self.main);
+        let mut kill_at = None;
+        let mut killed = false;
+        loop {
+            match self.mailbox.next(kill_at, None) {
+                Event::Signal(received) if received.signal == Signal::CHLD => {
+                    match reap(Some(self.main), self.config.warn_reaped) {
+                        Some(Change::Ended(_, end)) => {
+                            info!("the workload has ended: {end:?}");
+                            let kill_at = if killed { Some(Instant::now()) } else { kill_at };
+                            stop(self.config, &self.mailbox, &mut self.rest, kill_at);
+                            return end;
+                        }
+                        Some(Change::Stopped(_, signal)) if self.own.get() != 1 => {
+                            follow_stop(self.terminal, signal);
+                        }
+                        Some(Change::Stopped(..)) | None => {}
+                    }
+                }
+                Event::Signal(received) => {
+                    if let (Signal::CONT, Some(terminal)) = (received.signal, self.terminal) {
+                        // A shell's `fg` gave the terminal to our group.
+                        terminal.hand_to(self.main);
+                    }
+                    let sent = forwarder.forward(received, &mut self.rest);
+                    if sent.is_some() && asks_to_stop(received.signal) && kill_at.is_none() && !killed {
+                        kill_at = self.config.kill_after.and_then(|after| Instant::now().checked_add(after));
+                    }
+                }
+                Event::Deadline | Event::StrangerEnded => {
+                    kill(&self.rest);
+                    kill_at = None;
+                    killed = true;
+                }
+            }
+        }
+    }
+}
+
+/// Whether `signal` is how people and engines ask a program to stop.
+fn asks_to_stop(signal: Signal) -> bool {
+    matches!(signal, Signal::TERM | Signal::INT | Signal::QUIT)
 }
 
 /// Keeps nothing of the workload's, so that its files, pipes and mounts are free when it is done
@@ -69,27 +138,6 @@ fn settle(own: Pid, terminal: Option<Terminal>) -> Result<Mailbox, Errno> {
         }
     }
     Ok(mailbox)
-}
-
-/// Forwards and reaps for as long as the main process lives.
-fn live(config: &Config, main: Pid, mailbox: &Mailbox) -> End {
-    let mut forwarder = Forwarder::new(config.target, main);
-    loop {
-        let received = mailbox.next();
-        if received.signal != Signal::CHLD {
-            forwarder.forward(received);
-            continue;
-        }
-        let mut ended = None;
-        reap(main, config.warn_reaped, |change| {
-            if let Change::Ended(_, end) = change {
-                ended = Some(end);
-            }
-        });
-        if let Some(end) = ended {
-            return end;
-        }
-    }
 }
 
 /// Has `signal` sent to us when our parent dies. If that was a moment ago, we send it ourselves.

@@ -1,8 +1,9 @@
 //! podinit: PID 1 of a container, in little.
 //!
 //! The way of a signal, front to back: it arrives in `signals`, `init` decides what it means, and
-//! `forward` delivers it. `cli` and `config` come before, `spawn`, `reap` and `terminal` stand
-//! beside, and `sys` below them all is the only one to use `unsafe`.
+//! `forward` delivers it; once the workload is gone, `stop` has the `rest` end. `cli` and `config` come
+//! before; `spawn`, `reap`, `terminal` and `procfs` stand beside; and `sys` below them all is the only
+//! one to use `unsafe`.
 #![cfg_attr(not(test), no_main)]
 #![deny(unsafe_code)]
 
@@ -13,8 +14,10 @@ mod init;
 mod logger;
 mod procfs;
 mod reap;
+mod rest;
 mod signals;
 mod spawn;
+mod stop;
 mod sys;
 mod terminal;
 

@@ -3,6 +3,7 @@
 
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
 
 use crate::sys::process::Pid;
 
@@ -17,40 +18,107 @@ pub fn name(pid: Pid) -> String {
 /// What is needed of /proc/PID/stat.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Stat {
-    pub pid: Pid,
-    /// The process group's id.
+    /// Which process, for all time.
+    pub id: Identity,
+    /// `R`unning, `S`leeping, s`T`opped, `Z`ombie and so on: that of its first thread.
+    pub state: u8,
+    /// How many threads it has, the first one counted even if it has ended.
+    pub threads: u32,
+    /// Its parent; `None` if that lives outside our PID namespace.
+    pub parent: Option<Pid>,
+    /// Its process group's id; 0 if that was founded outside our PID namespace.
     pub group: i32,
+}
+
+/// A pid and the time it was given out, in clock ticks since the machine's start: no two processes
+/// share both.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Identity {
+    pub pid: Pid,
+    pub start: u64,
 }
 
 impl Stat {
     /// Reads that of `pid`; `None` if there is none to read.
-    fn read(pid: Pid) -> Option<Stat> {
+    pub fn read(pid: Pid) -> Option<Stat> {
         Stat::parse(&fs::read(format!("/proc/{pid}/stat")).ok()?)
     }
 
     /// The name in the second field may hold spaces, parentheses and newlines; nothing behind it
     /// does, so the last parenthesis ends it.
     fn parse(text: &[u8]) -> Option<Stat> {
+        fn number<T: std::str::FromStr>(bytes: &[u8]) -> Option<T> {
+            str::from_utf8(bytes.trim_ascii()).ok()?.parse().ok()
+        }
         let name_begins = text.iter().position(|&byte| byte == b'(')?;
         let name_ends = text.iter().rposition(|&byte| byte == b')')?;
-        let number = |bytes: &[u8]| str::from_utf8(bytes.trim_ascii()).ok()?.parse().ok();
-        let mut fields = text[name_ends + 1..].trim_ascii().split(|&byte| byte == b' ');
-        Some(Stat { pid: Pid::new(number(&text[..name_begins])?)?, group: number(fields.nth(2)?)? })
+        let pid = Pid::new(number(&text[..name_begins])?)?;
+        // Fields are counted from 1, and these begin with the third.
+        let mut fields = text.get(name_ends + 2..)?.split(|&byte| byte == b' ');
+        let state = *fields.next()?.first()?;
+        let parent = Pid::new(number(fields.next()?)?);
+        let group = number(fields.next()?)?;
+        let threads = number(fields.nth(20 - 6)?)?;
+        let start = number(fields.nth(22 - 21)?)?;
+        Some(Stat { id: Identity { pid, start }, state, threads, parent, group })
+    }
+
+    /// Whether it has ended, and only waits to be reaped. (Its first thread may end before others.)
+    pub fn has_ended(&self) -> bool {
+        matches!(self.state, b'Z' | b'X') && self.threads <= 1
+    }
+
+    /// Whether a stop signal stopped it. (One that a debugger holds is in state `t`.)
+    pub fn is_stopped(&self) -> bool {
+        self.state == b'T'
     }
 }
 
-/// Every process that can be seen; none if /proc is not there.
+/// Every process that can be seen and has not ended; none if /proc is not there.
 pub fn processes() -> impl Iterator<Item = Stat> {
     fs::read_dir("/proc").into_iter().flatten().flatten().filter_map(|entry| {
         let name = entry.file_name();
         let number = str::from_utf8(name.as_bytes()).ok()?.parse().ok()?;
-        Stat::read(Pid::new(number)?)
+        Stat::read(Pid::new(number)?).filter(|stat| !stat.has_ended())
     })
 }
 
-/// The members of the process group that `leader` founded, as far as they can be seen.
-pub fn group_members(leader: Pid) -> impl Iterator<Item = Pid> {
-    processes().filter(move |stat| stat.group == leader.get()).map(|stat| stat.pid)
+/// The children of `parent`. One that ends meanwhile may hide another one (proc(5)); but it also
+/// raises a SIGCHLD in its parent.
+pub fn children(parent: Pid) -> Vec<Pid> {
+    match fs::read_to_string(format!("/proc/{parent}/task/{parent}/children")) {
+        Ok(list) => list.split_ascii_whitespace().filter_map(|pid| Pid::new(pid.parse().ok()?)).collect(),
+        // A kernel without CONFIG_PROC_CHILDREN.
+        Err(_) => processes().filter(|stat| stat.parent == Some(parent)).map(|stat| stat.id.pid).collect(),
+    }
+}
+
+/// Whether /proc is there, and shows us all there is to see in our PID namespace.
+pub fn shows_everybody(own: Pid) -> bool {
+    // A /proc that was mounted for another PID namespace has another process under our number, or
+    // shows ours under another.
+    let ours = fs::read_link("/proc/self").is_ok_and(|link| link == Path::new(&own.to_string()));
+    ours && (!hides_some() || may_see_hidden())
+}
+
+/// Whether /proc was mounted with `hidepid`, which has it show each user but the user's own.
+fn hides_some() -> bool {
+    let mounts = fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
+    mounts.lines().filter(|line| line.split(' ').nth(4) == Some("/proc")).any(|line| {
+        let options = line.rsplit(' ').next().unwrap_or_default();
+        options
+            .split(',')
+            .any(|option| option.starts_with("hidepid=") && !matches!(&option[8..], "0" | "off"))
+    })
+}
+
+/// Whether we have CAP_SYS_PTRACE, to whom nothing is hidden.
+fn may_see_hidden() -> bool {
+    const CAP_SYS_PTRACE: u32 = 19;
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let effective = status.lines().find_map(|line| line.strip_prefix("CapEff:"));
+    let mask = effective.and_then(|text| u64::from_str_radix(text.trim(), 16).ok());
+    mask.is_some_and(|mask| mask & 1 << CAP_SYS_PTRACE != 0)
 }
 
 #[cfg(test)]
@@ -60,12 +128,23 @@ mod tests {
     #[test]
     fn a_name_may_hold_anything() {
         for name in ["sh", "a) S 1 1 1", ")(", "x y\nz", ""] {
-            let text = format!("42 ({name}) S 1 7 7 0 -1 4194560 0 0\n");
-            let stat = Stat { pid: Pid::new(42).unwrap(), group: 7 };
+            let text = format!("42 ({name}) T 1 7 8 0 -1 4194560 1 2 3 4 5 6 7 8 20 0 3 0 12345 6 7\n");
+            let id = Identity { pid: Pid::new(42).unwrap(), start: 12345 };
+            let stat = Stat { id, state: b'T', threads: 3, parent: Pid::new(1), group: 7 };
             assert_eq!(Stat::parse(text.as_bytes()), Some(stat), "{name:?}");
         }
         assert_eq!(Stat::parse(b""), None);
         assert_eq!(Stat::parse(b"42 (sh"), None);
-        assert_eq!(Stat::parse(b"42 (sh) S 1"), None);
+        assert_eq!(Stat::parse(b"42 (sh)"), None);
+        assert_eq!(Stat::parse(b"42 (sh) S 1 2 3"), None);
+    }
+
+    #[test]
+    fn we_are_among_the_processes() {
+        let own = crate::sys::process::own_pid();
+        let stat = processes().find(|stat| stat.id.pid == own).expect("our own");
+        assert_eq!(Some(stat.id), Stat::read(own).map(|stat| stat.id));
+        assert!(children(stat.parent.unwrap()).contains(&own));
+        assert!(shows_everybody(own));
     }
 }

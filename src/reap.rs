@@ -7,20 +7,19 @@ use crate::procfs;
 use crate::sys::process::{Change, Pid, peek_ended, wait_any};
 
 /// Takes each change of our children until none is left to take: SIGCHLD coalesces, so one of them
-/// may stand for many. `on_main` hears of the main process, and the rest are reaped and forgotten.
-pub fn reap(main: Pid, warn_reaped: bool, mut on_main: impl FnMut(Change)) {
+/// may stand for many. Returns the last one of `main`, and the rest are reaped and forgotten.
+pub fn reap(main: Option<Pid>, warn_reaped: bool) -> Option<Change> {
+    let mut of_main = None;
     loop {
         let name = if warn_reaped { peek_ended().map(procfs::name) } else { None };
         match wait_any() {
-            Ok(Some(change @ (Change::Ended(pid, _) | Change::Stopped(pid)))) if pid == main => {
-                on_main(change)
-            }
+            Ok(Some(change)) if Some(change.pid()) == main => of_main = Some(change),
             Ok(Some(Change::Ended(pid, end))) => match name {
                 Some(name) => warn!("reaped zombie process with pid={pid} ({name}): {end:?}"),
                 None => debug!("reaped {pid}: {end:?}"),
             },
-            Ok(Some(Change::Stopped(_))) | Err(Errno::EINTR) => {}
-            Ok(None) | Err(_) => return,
+            Ok(Some(Change::Stopped(..))) | Err(Errno::EINTR) => {}
+            Ok(None) | Err(_) => return of_main,
         }
     }
 }

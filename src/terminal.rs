@@ -1,6 +1,8 @@
-//! The terminal, if there is one: whose foreground it is.
+//! The terminal, if there is one: whose foreground it is, and what ^Z means.
 
+use crate::signals::Signal;
 use crate::sys::process::{Pid, foreground_group, own_group, set_foreground_group};
+use crate::sys::signal::{act_by_default, kill_own_group};
 
 /// Our controlling terminal, by the number of a descriptor of it.
 #[derive(Clone, Copy, Debug)]
@@ -9,16 +11,28 @@ pub struct Terminal {
 }
 
 impl Terminal {
-    /// The terminal behind stdin, stdout or stderr, if our process group is in its foreground. A
-    /// job in the background has none to hand on, and must not take it from its shell.
-    pub fn in_foreground() -> Option<Terminal> {
-        let own = own_group();
-        (0..=2).map(|fd| Terminal { fd }).find(|it| foreground_group(it.fd) == Ok(own))
+    /// The terminal behind stdin, stdout or stderr.
+    pub fn find() -> Option<Terminal> {
+        (0..=2).find(|fd| foreground_group(*fd).is_ok()).map(|fd| Terminal { fd })
     }
 
     /// Its descriptor.
     pub fn fd(self) -> i32 {
         self.fd
+    }
+
+    /// Whether our process group has its foreground. A job in the background has none to hand on, and
+    /// must not take it from its shell.
+    pub fn is_ours(self) -> bool {
+        foreground_group(self.fd) == Ok(own_group())
+    }
+
+    /// Hands the foreground to the workload's group, if it is ours to give.
+    pub fn hand_to(self, main: Pid) {
+        if self.is_ours() {
+            // It fails where the group is gone, or the terminal: nobody is left to care.
+            let _ = set_foreground_group(self.fd, main.get());
+        }
     }
 
     /// Takes the foreground back from the workload's group, for whoever started us.
@@ -28,4 +42,16 @@ impl Terminal {
             let _ = set_foreground_group(self.fd, own_group());
         }
     }
+}
+
+/// Stops us, since the main process has been stopped by `signal`, so that the shell we were started
+/// from comes back. PID 1 cannot be stopped, nor can a process group without such a shell; that is as
+/// well, since nobody would continue it.
+pub fn follow_stop(terminal: Option<Terminal>, signal: Signal) {
+    if terminal.is_some() && matches!(signal, Signal::TSTP | Signal::TTIN | Signal::TTOU) {
+        // The terminal would have stopped our whole group, had the workload not been moved out of it:
+        // the script that started us, say.
+        let _ = kill_own_group(Signal::TSTP);
+    }
+    act_by_default(Signal::TSTP);
 }

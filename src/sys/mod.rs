@@ -8,6 +8,7 @@
 pub mod entry;
 pub mod fd;
 pub mod launch;
+pub mod pidfd;
 pub mod process;
 pub mod signal;
 

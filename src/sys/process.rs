@@ -61,8 +61,17 @@ pub enum End {
 pub enum Change {
     /// It ended and has been reaped.
     Ended(Pid, End),
-    /// It was stopped, and lives.
-    Stopped(Pid),
+    /// It was stopped by this signal, and lives.
+    Stopped(Pid, Signal),
+}
+
+impl Change {
+    /// Of which child.
+    pub fn pid(self) -> Pid {
+        match self {
+            Change::Ended(pid, _) | Change::Stopped(pid, _) => pid,
+        }
+    }
 }
 
 /// Takes the next child that has ended (and been reaped by this) or stopped, without waiting.
@@ -82,14 +91,13 @@ pub fn wait_any() -> Result<Option<Change>, Errno> {
 }
 
 fn change(pid: Pid, status: libc::c_int) -> Change {
+    let signal = |number| Signal::new(number).expect("the kernel knows its signals");
     if libc::WIFEXITED(status) {
         Change::Ended(pid, End::Exited(libc::WEXITSTATUS(status) as u8))
-    } else if libc::WIFSIGNALED(status)
-        && let Some(signal) = Signal::new(libc::WTERMSIG(status))
-    {
-        Change::Ended(pid, End::Killed(signal))
+    } else if libc::WIFSIGNALED(status) {
+        Change::Ended(pid, End::Killed(signal(libc::WTERMSIG(status))))
     } else {
-        Change::Stopped(pid)
+        Change::Stopped(pid, signal(libc::WSTOPSIG(status)))
     }
 }
 
@@ -98,12 +106,26 @@ pub fn peek_ended() -> Option<Pid> {
     // SAFETY: an all-zero siginfo_t is a valid value for waitid to overwrite.
     unsafe {
         let mut info: libc::siginfo_t = std::mem::zeroed();
-        let flags = libc::WEXITED | libc::WNOHANG | libc::WNOWAIT;
-        match libc::waitid(libc::P_ALL, 0, &mut info, flags) {
+        match libc::waitid(libc::P_ALL, 0, &mut info, libc::WEXITED | libc::WNOHANG | libc::WNOWAIT) {
             0 => Pid::new(info.si_pid()),
             _ => None,
         }
     }
+}
+
+/// Whether we have children, zombies included.
+pub fn have_children() -> bool {
+    // SAFETY: an all-zero siginfo_t is a valid value for waitid to overwrite.
+    unsafe {
+        let mut info: libc::siginfo_t = std::mem::zeroed();
+        libc::waitid(libc::P_ALL, 0, &mut info, libc::WEXITED | libc::WNOHANG | libc::WNOWAIT) == 0
+    }
+}
+
+/// Has the kernel write no core file of us.
+pub fn leave_no_core() {
+    // SAFETY: this prctl takes a number.
+    unsafe { libc::prctl(libc::PR_SET_DUMPABLE, 0) };
 }
 
 /// Makes orphaned descendants our children, where we are not PID 1.

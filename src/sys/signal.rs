@@ -8,7 +8,7 @@ use nix::errno::Errno;
 use nix::sys::signal::SigSet;
 
 use super::check;
-use super::process::Pid;
+use super::process::{Pid, own_pid};
 
 /// A signal by its number, 1 to 64: nix's `Signal` ends at 31.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -18,9 +18,16 @@ impl Signal {
     /// The highest signal number of Linux.
     pub const MAX: i32 = 64;
 
+    pub const INT: Signal = Signal(libc::SIGINT as u8);
+    pub const QUIT: Signal = Signal(libc::SIGQUIT as u8);
+    pub const KILL: Signal = Signal(libc::SIGKILL as u8);
     pub const PIPE: Signal = Signal(libc::SIGPIPE as u8);
     pub const TERM: Signal = Signal(libc::SIGTERM as u8);
     pub const CHLD: Signal = Signal(libc::SIGCHLD as u8);
+    pub const CONT: Signal = Signal(libc::SIGCONT as u8);
+    pub const TSTP: Signal = Signal(libc::SIGTSTP as u8);
+    pub const TTIN: Signal = Signal(libc::SIGTTIN as u8);
+    pub const TTOU: Signal = Signal(libc::SIGTTOU as u8);
     pub const XFSZ: Signal = Signal(libc::SIGXFSZ as u8);
 
     /// The signal with this number, if there is one.
@@ -42,6 +49,11 @@ pub struct SignalSet(u64);
 impl SignalSet {
     /// Every signal there is.
     pub const ALL: SignalSet = SignalSet(!0);
+
+    /// This set without `signal`.
+    pub fn without(self, signal: Signal) -> SignalSet {
+        SignalSet(self.0 & !(1 << (signal.number() - 1)))
+    }
 
     /// The set as nix's signalfd wants it.
     pub fn to_nix(self) -> SigSet {
@@ -123,6 +135,60 @@ pub fn kill_group(leader: Pid, signal: Signal) -> Result<(), Errno> {
     check(unsafe { libc::kill(-leader.get(), signal.number()) }.into()).map(|_| ())
 }
 
+/// The right to signal everybody: `kill(-1)` means all of a PID namespace to its PID 1, and all of
+/// the machine to root anywhere else. So there is no way to call it but through this, and no way to
+/// this but being PID 1.
+#[derive(Clone, Copy, Debug)]
+pub struct Everybody(());
+
+impl Everybody {
+    /// The right, if we are PID 1.
+    pub fn as_pid_1() -> Option<Everybody> {
+        (own_pid().get() == 1).then_some(Everybody(()))
+    }
+
+    /// Sends `signal` to everybody in our PID namespace but ourselves, all in one moment: nobody
+    /// escapes it by forking.
+    ///
+    /// # Errors
+    /// ESRCH if we are alone, EPERM if we may signal none of the others.
+    pub fn kill(self, signal: Signal) -> Result<(), Errno> {
+        self.send(signal.number())
+    }
+
+    /// Whether there is anybody else in our PID namespace, zombies included.
+    pub fn exist(self) -> bool {
+        self.send(0) != Err(Errno::ESRCH)
+    }
+
+    fn send(self, number: i32) -> Result<(), Errno> {
+        // Asked again, so that no mistake elsewhere, a fork of ourselves say, can end the machine.
+        if own_pid().get() != 1 {
+            return Err(Errno::EINVAL);
+        }
+        // SAFETY: kill touches no memory, and PID 1 reaches no further than its namespace.
+        check(unsafe { libc::kill(-1, number) }.into()).map(|_| ())
+    }
+}
+
+/// Sends `signal` to our own process group, ourselves included.
+pub fn kill_own_group(signal: Signal) -> Result<(), Errno> {
+    // SAFETY: kill touches no memory.
+    check(unsafe { libc::kill(0, signal.number()) }.into()).map(|_| ())
+}
+
+/// Does what `signal` does to a process that leaves it alone: ends us, or stops us until we are
+/// continued. Nothing comes of it where the kernel does not: PID 1 stands above it, and a process
+/// group that nobody could continue again is not stopped by SIGTSTP.
+///
+/// signal-hook's `emulate_default_handler` knows neither that exception nor real-time signals.
+pub fn act_by_default(signal: Signal) {
+    set_disposition(signal, Disposition::Default);
+    let _ = kill_process(own_pid(), signal);
+    let mask = set_mask(SignalSet::ALL.without(signal));
+    set_mask(mask);
+}
+
 /// Sends `signal` to one process with the value it was queued with, and in its sender's name.
 ///
 /// # Errors
@@ -160,3 +226,21 @@ struct QueuedInfo {
 }
 
 const _: () = assert!(size_of::<QueuedInfo>() == size_of::<libc::siginfo_t>());
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn everybody_is_out_of_reach_but_for_pid_1() {
+        assert_ne!(own_pid().get(), 1, "the tests are no init");
+        assert!(Everybody::as_pid_1().is_none());
+        // And if somebody got hold of the right all the same.
+        assert_eq!(Everybody(()).send(0), Err(Errno::EINVAL));
+    }
+
+    #[test]
+    fn a_group_is_never_everybody() {
+        assert_eq!(kill_group(Pid::new(1).unwrap(), Signal::CONT), Err(Errno::EINVAL));
+    }
+}

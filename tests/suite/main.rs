@@ -3,8 +3,10 @@
 mod exiting;
 mod forwarding;
 mod logging;
+mod postgres;
 mod reaping;
 mod starting;
+mod stopping;
 mod support;
 
 mod terminal;

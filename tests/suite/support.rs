@@ -74,7 +74,7 @@ pub fn have_root() -> bool {
     is_root() || left_out_by_user("needs root")
 }
 
-fn left_out(why: &str) -> bool {
+pub fn left_out(why: &str) -> bool {
     assert!(std::env::var_os("CI").is_none(), "this test {why}");
     left_out_by_user(why)
 }
@@ -95,6 +95,25 @@ pub fn say(line: &str) {
 pub fn in_namespace(program: impl AsRef<OsStr>) -> Command {
     let mut command = unshare();
     command.arg("--mount-proc").arg("--").arg(program);
+    command
+}
+
+/// The same for programs that refuse to run as root: an ordinary user keeps its own uid in there.
+pub fn in_namespace_as_ourselves(program: impl AsRef<OsStr>) -> Command {
+    if is_root() {
+        return in_namespace(program);
+    }
+    let mut command = Command::new("unshare");
+    command.args([
+        "--fork",
+        "--pid",
+        "--mount-proc",
+        "--kill-child=KILL",
+        "--user",
+        "--map-current-user",
+        "--",
+    ]);
+    command.arg(program);
     command
 }
 

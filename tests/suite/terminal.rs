@@ -190,3 +190,53 @@ fn the_terminal_is_given_back() {
     typist.types("hello\n").sees("got hello");
     assert_eq!(typist.code(), Some(0));
 }
+
+/// An interactive bash on a terminal that runs podinit as a job, not as PID 1.
+fn shell_with_podinit_as_job() -> Typist {
+    let mut command = Command::new("bash");
+    command.args(["--norc", "-i"]);
+    let mut typist = Typist::start(command, true);
+    typist
+        .sees("> ")
+        .types(&format!("{} python3 {}\n", podinit().display(), helper("resumed.py")))
+        .sees("begun");
+    typist
+}
+
+#[test]
+fn as_a_job_it_stops_and_goes_on_with_the_workload() {
+    let mut typist = shell_with_podinit_as_job();
+    for _ in 0..2 {
+        typist.types("\x1a").sees("Stopped").types("echo $((40+2))\n").sees("42");
+        typist.types("fg\n").sees("resumed");
+    }
+    // And the terminal is the workload's again.
+    typist.types("again\n").sees("read again").sees("> ").types("exit 3\n");
+    assert_eq!(typist.code(), Some(3));
+}
+
+#[test]
+fn a_workload_that_is_stopped_by_others_takes_init_along() {
+    let mut typist = shell_with_podinit_as_job();
+    let podinit = children_of(typist.child.id() as i32)[0];
+    let workload = children_of(podinit)[0];
+    kill(workload, libc::SIGSTOP);
+    typist.sees("Stopped").sees("> ");
+    // Continuing podinit continues the workload.
+    kill(podinit, libc::SIGCONT);
+    typist.sees("resumed").types("fg\n").sees("resumed").types("again\n").sees("read again");
+    typist.sees("> ").types("exit 4\n");
+    assert_eq!(typist.code(), Some(4));
+}
+
+#[test]
+fn a_job_started_in_the_background_comes_to_the_foreground() {
+    let mut command = Command::new("bash");
+    command.args(["--norc", "-i"]);
+    let mut typist = Typist::start(command, true);
+    let line = format!("{} sh -c 'read line; echo got $line' &\n", podinit().display());
+    // It reads from the terminal, in the background; that stops it.
+    typist.sees("> ").types(&line).sees("> ").types("wait\n").sees("Stopped");
+    typist.types("fg\n").sees("podinit").types("hello\n").sees("got hello").sees("> ").types("exit 0\n");
+    assert_eq!(typist.code(), Some(0));
+}

@@ -1,0 +1,396 @@
+//! The rest are asked to stop, once each, and given time for it.
+
+use std::io::Write;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use crate::support::{
+    Running, as_pid_1, as_process, children_of, eventually, finish, have, have_root, helper, in_namespace,
+    is_root, kill, podinit, status_field, unshare,
+};
+
+/// A main process with workers: it ends with 5 on TERM, INT or a line on its stdin. `workers` are the
+/// words for worker.py, one string each. Returns once all are ready.
+fn with_workers(mut command: Command, workers: &[&str]) -> Running {
+    let worker = helper("worker.py");
+    let start: String = workers.iter().map(|words| format!("python3 {worker} {words} & ")).collect();
+    let script = format!("trap 'exit 5' TERM INT; {start} echo main $$; read line; exit 5");
+    command.args(["bash", "-c", &script]);
+    let mut run = Running::start_with_stdin(&mut command, Stdio::piped());
+    let names: Vec<String> =
+        workers.iter().map(|words| format!("{} ready", words.split(' ').next().unwrap())).collect();
+    let mut awaited: Vec<&str> = names.iter().map(String::as_str).collect();
+    awaited.push("main");
+    run.wait_for_all(&awaited);
+    run
+}
+
+const WORKERS: [&str; 3] = ["group", "session session", "daemon daemon"];
+
+fn assert_all_flushed_once(run: Running, workers: &[&str]) {
+    let run = run.finish();
+    for worker in workers.iter().map(|words| words.split(' ').next().unwrap()) {
+        assert_eq!(
+            run.stdout.matches(&format!("{worker} told 15")).count(),
+            1,
+            "{worker} is told once: {run:?}"
+        );
+        assert!(run.stdout.contains(&format!("{worker} flushed")), "{worker} flushes: {run:?}");
+    }
+    assert_eq!(run.code, Some(5), "{run:?}");
+    assert_eq!(run.stderr, "");
+}
+
+#[test]
+fn everybody_flushes_and_is_told_once() {
+    for target in ["group", "child", "all"] {
+        let run = with_workers(as_pid_1(&["--target", target]), &WORKERS);
+        run.signal_init(libc::SIGTERM);
+        assert_all_flushed_once(run, &WORKERS);
+    }
+}
+
+#[test]
+fn everybody_flushes_when_the_main_process_exits_by_itself() {
+    let mut run = with_workers(as_pid_1(&[]), &WORKERS);
+    run.stdin().write_all(b"exit\n").unwrap();
+    assert_all_flushed_once(run, &WORKERS);
+}
+
+#[test]
+fn a_subreaper_does_the_same() {
+    for target in ["group", "child", "all"] {
+        let run = with_workers(as_process(&["--target", target]), &WORKERS);
+        run.kill(libc::SIGTERM);
+        assert_all_flushed_once(run, &WORKERS);
+    }
+    let mut run = with_workers(as_process(&[]), &WORKERS);
+    run.stdin().write_all(b"exit\n").unwrap();
+    assert_all_flushed_once(run, &WORKERS);
+}
+
+#[test]
+fn nobody_left_is_no_delay() {
+    // An hour of grace is not waited for.
+    let run = finish(&mut as_pid_1(&["--grace", "1h", "sh", "-c", "exit 4"]));
+    assert_eq!(run.code, Some(4));
+    let run = with_workers(as_pid_1(&["--grace=1h"]), &["worker"]);
+    run.signal_init(libc::SIGTERM);
+    assert_eq!(run.finish().code, Some(5));
+}
+
+#[test]
+fn no_grace_leaves_at_once() {
+    let run = with_workers(as_pid_1(&["--grace", "0"]), &["worker session"]);
+    run.signal_init(libc::SIGTERM);
+    let run = run.finish();
+    assert_eq!(run.code, Some(5));
+    assert!(!run.stdout.contains("flushed") && !run.stdout.contains("told"), "{run:?}");
+}
+
+#[test]
+fn who_does_not_stop_is_killed_when_the_time_is_up() {
+    for as_init in [true, false] {
+        let command =
+            if as_init { as_pid_1(&["--grace", "1500ms"]) } else { as_process(&["--grace", "1500ms"]) };
+        let run = with_workers(command, &["stubborn session stubborn", "quick session"]);
+        let begun = Instant::now();
+        if as_init {
+            run.signal_init(libc::SIGTERM)
+        } else {
+            run.kill(libc::SIGTERM)
+        }
+        let run = run.finish();
+        assert!(begun.elapsed() >= Duration::from_millis(1500), "not before: {:?}", begun.elapsed());
+        assert!(begun.elapsed() < Duration::from_secs(30), "{:?}", begun.elapsed());
+        assert_eq!(run.code, Some(5));
+        assert!(run.stdout.contains("stubborn told 15") && run.stdout.contains("quick flushed"), "{run:?}");
+        assert_eq!(run.stderr.lines().count(), 1, "{run:?}");
+        assert!(run.stderr.contains("time is up") && run.stderr.contains("python3"), "{run:?}");
+    }
+}
+
+#[test]
+fn everybody_is_killed_after_a_while() {
+    for options in
+        [&["--kill-after", "500ms"][..], &["--kill-after=500ms", "-r", "TERM:USR1", "--target", "child"]]
+    {
+        let mut run = Running::start(&mut as_pid_1(
+            &[options, &["python3", &helper("worker.py"), "main", "stubborn"]].concat(),
+        ));
+        run.wait_for("ready");
+        run.signal_init(libc::SIGTERM);
+        run.wait_for("told");
+        let run = run.finish();
+        assert_eq!(run.code, Some(137), "{run:?}");
+    }
+    // What was dropped was not forwarded, so nobody is killed for it; nor for a HUP.
+    let mut run = Running::start(&mut as_pid_1(&[
+        "--kill-after",
+        "0",
+        "-r",
+        "TERM:0",
+        "-r",
+        "HUP:TERM",
+        "python3",
+        &helper("worker.py"),
+        "main",
+    ]));
+    run.wait_for("ready");
+    run.signal_init(libc::SIGTERM);
+    run.signal_init(libc::SIGHUP);
+    run.wait_for("told 15");
+    run.wait_for("flushed");
+    assert_eq!(run.finish().code, Some(0));
+}
+
+#[test]
+fn a_stopped_worker_ends_as_well() {
+    let stopped = ["group stopped", "session session stopped"];
+    for target in ["group", "child"] {
+        let run = with_workers(as_pid_1(&["--target", target]), &stopped);
+        let main = children_of(run.init())[0];
+        eventually("both are stopped", || {
+            children_of(main).iter().filter(|pid| status_field(**pid, "State").starts_with('T')).count() == 2
+        });
+        run.signal_init(libc::SIGTERM);
+        assert_all_flushed_once(run, &stopped);
+    }
+}
+
+#[test]
+fn who_forks_when_told_is_not_forgotten() {
+    for as_init in [true, false] {
+        let script = format!("python3 {} 8 & read line; exit 6", helper("bomb.py"));
+        let mut command = if as_init { as_pid_1(&[]) } else { as_process(&[]) };
+        command.args(["bash", "-c", &script]);
+        let mut run = Running::start_with_stdin(&mut command, Stdio::piped());
+        run.wait_for("ready");
+        run.stdin().write_all(b"exit\n").unwrap();
+        let run = run.finish();
+        assert_eq!(run.code, Some(6), "{run:?}");
+        for depth in 0..=8 {
+            assert!(run.stdout.contains(&format!("told at {depth}")), "{run:?}");
+        }
+        assert_eq!(run.stderr, "", "nobody had to be killed");
+    }
+}
+
+#[test]
+fn what_somebody_starts_in_order_to_stop_is_left_to_it() {
+    // The worker flushes by a program that would die of a TERM; one worker is told with the group, the
+    // other when the main process is gone.
+    let worker =
+        "trap 'sleep 0.7 && echo flushed; exit' TERM; echo ready; while :; do sleep 1000 & wait; done";
+    let script = format!(
+        "trap 'exit 5' TERM; bash -c \"{worker}\" & setsid bash -c \"{worker}\" & (sleep 0.1 & setsid sleep 0.3 &) ; wait; wait"
+    );
+    let mut run = Running::start(&mut as_pid_1(&["bash", "-c", &script]));
+    run.wait_for("ready");
+    run.wait_for("ready");
+    run.signal_init(libc::SIGTERM);
+    let run = run.finish();
+    assert_eq!(run.stdout.matches("flushed").count(), 2, "{run:?}");
+    assert_eq!(run.code, Some(5));
+}
+
+#[test]
+fn signals_go_to_the_rest_while_they_are_waited_for() {
+    let mut run = with_workers(as_pid_1(&["--grace", "1h"]), &["stubborn session stubborn"]);
+    run.signal_init(libc::SIGTERM);
+    run.wait_for("stubborn told 15");
+    run.signal_init(libc::SIGHUP);
+    run.wait_for("stubborn told 1");
+    // The user's second TERM is the user's: it goes to them, and cuts nothing short.
+    run.signal_init(libc::SIGTERM);
+    run.wait_for("stubborn told 15");
+    run.signal_init(libc::SIGINT);
+    run.wait_for("stubborn told 2");
+    let worker = children_of(run.init())[0];
+    kill(worker, libc::SIGKILL);
+    assert_eq!(run.finish().code, Some(5));
+}
+
+#[test]
+fn rewritten_signals_are_so_everywhere() {
+    // To the group, and to a worker that only hears when the main process is gone.
+    let run = with_workers(as_pid_1(&["-r", "TERM:INT"]), &["group", "session session"]);
+    run.signal_init(libc::SIGTERM);
+    let run = run.finish();
+    assert_eq!(run.code, Some(5));
+    assert!(run.stdout.contains("session told 2") && !run.stdout.contains("told 15"), "{run:?}");
+    assert_eq!(run.stdout.matches("session told").count(), 1, "{run:?}");
+    // Dropped: nobody is asked, and the grace ends it.
+    let mut run = with_workers(as_pid_1(&["-r", "15:0", "--grace", "500ms"]), &["session session"]);
+    run.signal_init(libc::SIGTERM);
+    run.stdin().write_all(b"exit\n").unwrap();
+    let run = run.finish();
+    assert!(!run.stdout.contains("told"), "{run:?}");
+    assert_eq!(run.code, Some(5));
+    // Names, numbers and the real-time range.
+    let mut run = Running::start(&mut as_pid_1(&[
+        "--rewrite=SIGUSR1:RTMIN+3",
+        "-rRTMAX:12",
+        "python3",
+        &helper("receive.py"),
+        "2",
+    ]));
+    run.wait_for("ready");
+    run.signal_init(libc::SIGUSR1);
+    run.wait_for("got 37 ");
+    run.signal_init(64);
+    run.wait_for("got 12 ");
+}
+
+#[test]
+fn bad_durations_and_rewritings_are_refused() {
+    for args in [&["--grace", "5x", "true"][..], &["--grace", "-1", "true"], &["--kill-after", "", "true"]] {
+        finish(&mut as_pid_1(args)).assert_refused(125, &["duration", args[1]]);
+    }
+    for args in [&["-r", "TERM", "true"][..], &["-r", "TERM:NOPE", "true"], &["--rewrite=0:1", "true"]] {
+        finish(&mut as_pid_1(args)).assert_refused(125, &["rewriting"]);
+    }
+}
+
+#[test]
+fn bystanders_are_never_signalled() {
+    // In an outer namespace whose PID 1 is a shell: workers of nobody's, in their own sessions, in
+    // podinit's own group, and one that is podinit's parent.
+    let worker = helper("worker.py");
+    let script = format!(
+        "python3 {worker} bystander & python3 {worker} other session &
+         sh -c '{} --target all sh -c \"python3 {worker} mine session & read line; exit 7\"; echo ended $?' ",
+        podinit().display()
+    );
+    let mut command = in_namespace("sh");
+    let mut run = Running::start_with_stdin(command.args(["-c", &script]), Stdio::piped());
+    run.wait_for_all(&["bystander ready", "other ready", "mine ready"]);
+    run.stdin().write_all(b"exit\n").unwrap();
+    run.wait_for("mine told 15");
+    run.wait_for("ended 7");
+    let run = run.finish();
+    assert!(!run.stdout.contains("bystander told") && !run.stdout.contains("other told"), "{run:?}");
+}
+
+#[test]
+fn an_exec_session_is_asked_and_waited_for() {
+    if !have_root() {
+        return;
+    }
+    let mut run = with_workers(as_pid_1(&["--grace", "1h"]), &[]);
+    let init = run.init().to_string();
+    let mut exec = Running::start(Command::new("nsenter").args([
+        "-t",
+        &init,
+        "-p",
+        "-m",
+        "python3",
+        &helper("worker.py"),
+        "exec",
+        "session",
+    ]));
+    exec.wait_for("exec ready");
+    run.stdin().write_all(b"exit\n").unwrap();
+    exec.wait_for("exec told 15");
+    assert!(exec.finish().stdout.contains("exec flushed"));
+    assert_eq!(run.finish().code, Some(5));
+}
+
+/// A shell that arranges /proc and then becomes podinit as PID 1.
+fn with_proc(arrangement: &str) -> Command {
+    let mut command = unshare();
+    command.args([
+        "sh",
+        "-c",
+        &format!("{arrangement} && exec {} \"$@\"", podinit().display()),
+        "sh",
+        "--grace",
+        "1h",
+    ]);
+    command
+}
+
+#[test]
+fn without_proc_everybody_is_asked() {
+    let mut run = with_workers(with_proc("mount -t tmpfs none /proc"), &WORKERS);
+    run.stdin().write_all(b"exit\n").unwrap();
+    assert_all_flushed_once(run, &WORKERS);
+    // Less precise: who was told with the group is told again. Nobody is forgotten.
+    let run = with_workers(with_proc("mount -t tmpfs none /proc"), &WORKERS);
+    run.signal_init(libc::SIGTERM);
+    let run = run.finish();
+    assert_eq!(run.code, Some(5));
+    for worker in ["group flushed", "session flushed", "daemon flushed"] {
+        assert!(run.stdout.contains(worker), "{run:?}");
+    }
+}
+
+#[test]
+fn with_another_namespaces_proc_everybody_is_asked() {
+    // The outer /proc shows pids that mean others in here.
+    let mut run = with_workers(with_proc("true"), &WORKERS);
+    run.stdin().write_all(b"exit\n").unwrap();
+    assert_all_flushed_once(run, &WORKERS);
+}
+
+#[test]
+fn with_hidepid_everybody_is_asked() {
+    // Root sees everybody, and is as precise as ever.
+    let mut run = with_workers(with_proc("mount -t proc -o hidepid=2 proc /proc"), &WORKERS);
+    run.stdin().write_all(b"exit\n").unwrap();
+    assert_all_flushed_once(run, &WORKERS);
+    if !is_root() || !have("setpriv") {
+        return;
+    }
+    // Without CAP_SYS_PTRACE another user's worker is hidden, and told all the same.
+    let script = format!(
+        "mount -t proc -o hidepid=2 proc /proc && exec setpriv --bounding-set=-sys_ptrace {} --grace 1h sh -c '
+            setpriv --reuid=54323 --clear-groups /usr/bin/python3 {} other session & read line; exit 5'",
+        podinit().display(),
+        helper("worker.py")
+    );
+    let mut run = Running::start_with_stdin(unshare().args(["sh", "-c", &script]), Stdio::piped());
+    run.wait_for("other ready");
+    run.stdin().write_all(b"exit\n").unwrap();
+    assert_all_flushed_once(run, &["other"]);
+}
+
+#[test]
+fn dies_alike_where_it_may() {
+    use std::os::unix::process::ExitStatusExt;
+    for signal in [libc::SIGTERM, libc::SIGKILL, libc::SIGSEGV, libc::SIGHUP, 37, 64] {
+        let mut command = as_process(&["--die-alike", "python3", &helper("die_of.py"), &signal.to_string()]);
+        let status = command.stderr(Stdio::null()).status().unwrap();
+        assert_eq!(status.signal(), Some(signal));
+        assert!(!status.core_dumped());
+    }
+    let run = finish(&mut as_pid_1(&["--die-alike", "python3", &helper("die_of.py"), "15"]));
+    assert_eq!(run.code, Some(143));
+    let run = finish(&mut as_process(&["--die-alike", "-e", "143", "python3", &helper("die_of.py"), "15"]));
+    assert_eq!(run.code, Some(0));
+    let run = finish(&mut as_process(&["--die-alike", "sh", "-c", "exit 143"]));
+    assert_eq!(run.code, Some(143));
+}
+
+#[test]
+fn waiting_for_the_rest_does_not_wake_up() {
+    let run = with_workers(as_pid_1(&["--grace", "1h"]), &["stubborn session stubborn"]);
+    let init = run.init();
+    let mut run = run;
+    run.stdin().write_all(b"exit\n").unwrap();
+    run.wait_for("stubborn told 15");
+    eventually("init sleeps", || {
+        status_field(init, "State").starts_with('S') && children_of(init).len() == 1
+    });
+    let switches = || status_field(init, "voluntary_ctxt_switches");
+    let mut before = switches();
+    // It may still be on its way back to sleep at first.
+    eventually("it is quiet", || {
+        std::thread::sleep(Duration::from_millis(100));
+        std::mem::replace(&mut before, switches()) == switches()
+    });
+    let before = switches();
+    // A measurement over a span of time, not a wait for anything.
+    std::thread::sleep(Duration::from_secs(3));
+    assert_eq!(switches(), before);
+}
