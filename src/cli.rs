@@ -6,13 +6,14 @@ use std::time::Duration;
 
 use lexopt::{Arg, Parser};
 
-use crate::config::{Config, Remap, Rewrite, Target};
+use crate::config::{Config, PodTarget, Remap, Rewrite, Target};
 use crate::signals;
 use crate::sys::entry::Vector;
 
 /// What `--help` prints.
 pub const HELP: &str = "\
 Usage: podinit [OPTIONS] [--] PROGRAM [ARG...]
+       podinit --pause [OPTIONS]
 
 Runs PROGRAM as the init of a container would: starts it in a process group of
 its own, forwards signals to it, reaps every orphan, and exits as it did. Once
@@ -43,6 +44,16 @@ PROGRAM is gone, whoever is left gets SIGTERM and time to act on it.
   -V, --version         print the version
   -l, --license         print the license
 
+Pod mode:
+  -P, --pause           be the pause process of a pod's shared PID namespace;
+                        the same if called `pause`
+      --target leaders  forward signals to the first process of each container,
+                        if it handles them (default)
+      --target sender   ... of that container alone that the signal came from
+      --target none     ... to nobody: reap and stop only
+      --keep-privileges if root, stay so; by default it becomes uid 65535 and
+                        keeps CAP_KILL alone
+
 Signals are names (TERM, SIGTERM, RTMIN+3) or numbers; durations 500ms, 10s, 1m
 or 2h. Options end at the first word that is none.
 
@@ -69,6 +80,8 @@ const LICENSE: &str = concat!(
 pub enum Command {
     /// Run the workload that begins at argument `program`.
     Run { config: Config, program: usize },
+    /// Be the pause process of a pod.
+    Pause { config: Config },
     /// Print this on stdout, and no more.
     Print(&'static str),
 }
@@ -78,19 +91,24 @@ pub enum Command {
 /// # Errors
 /// What is wrong with it, in a few words.
 pub fn parse(args: Vector) -> Result<Command, String> {
+    let called_pause = args.iter().next().is_some_and(|path| basename(path) == b"pause");
     let mut config = Config::default();
     // By far the most usual command line has no options, and then there is nothing to copy.
-    match args.iter().nth(1).map(OsStr::as_bytes) {
-        None => return Err("no program to run".into()),
-        Some([b'-', _, ..]) => {}
-        Some(_) => return Ok(Command::Run { config, program: 1 }),
+    if let Some(word) = args.iter().nth(1)
+        && !called_pause
+        && !matches!(word.as_bytes(), [b'-', _, ..])
+    {
+        return Ok(Command::Run { config, program: 1 });
     }
+    let mut pause = called_pause;
+    let mut wanted = None;
+    let mut program = None;
     let mut parser = Parser::from_args(args.iter().skip(1));
     while let Some(arg) = parser.next().map_err(|error| error.to_string())? {
         match arg {
-            Arg::Short('g') => config.target = Target::Group,
-            Arg::Short('c') => config.target = Target::Child,
-            Arg::Long("target") => config.target = value(&mut parser, "target", target)?,
+            Arg::Short('g') => wanted = Some(AnyTarget::Init(Target::Group)),
+            Arg::Short('c') => wanted = Some(AnyTarget::Init(Target::Child)),
+            Arg::Long("target") => wanted = Some(value(&mut parser, "target", target)?),
             Arg::Short('r') | Arg::Long("rewrite") => {
                 config.rewrite.push(value(&mut parser, "rewriting of signals", rewrite)?);
             }
@@ -103,20 +121,49 @@ pub fn parse(args: Vector) -> Result<Command, String> {
             Arg::Short('p') | Arg::Long("parent-death") => {
                 config.parent_death = Some(value(&mut parser, "signal", signals::parse)?);
             }
+            Arg::Short('P') | Arg::Long("pause") => pause = true,
+            Arg::Long("keep-privileges") => config.keep_privileges = true,
             Arg::Short('s') | Arg::Long("subreaper") => {}
             Arg::Short('w') | Arg::Long("warn-reaped") => config.warn_reaped = true,
+            // As with Kubernetes' pause.
+            Arg::Short('v') if called_pause => return Ok(Command::Print(VERSION)),
             Arg::Short('v') | Arg::Long("verbose") => config.verbosity = config.verbosity.saturating_add(1),
             Arg::Short('h') | Arg::Long("help") => return Ok(Command::Print(HELP)),
             Arg::Short('V') | Arg::Long("version") => return Ok(Command::Print(VERSION)),
             Arg::Short('l') | Arg::Long("license") => return Ok(Command::Print(LICENSE)),
             Arg::Value(_) => {
                 let behind = parser.raw_args().map_err(|error| error.to_string())?.as_slice().len();
-                return Ok(Command::Run { config, program: args.len() - behind - 1 });
+                program = Some(args.len() - behind - 1);
+                break;
             }
             other => return Err(other.unexpected().to_string()),
         }
     }
-    Err("no program to run".into())
+    match (wanted, pause) {
+        (Some(AnyTarget::Init(target)), false) => config.target = target,
+        (Some(AnyTarget::Pod(target)), true) => config.pod_target = target,
+        (Some(AnyTarget::Init(_)), true) => return Err("a target that goes without --pause".into()),
+        (Some(AnyTarget::Pod(_)), false) => return Err("a target that goes with --pause".into()),
+        (None, _) => {}
+    }
+    match (program, pause) {
+        (Some(program), false) => Ok(Command::Run { config, program }),
+        (None, true) => Ok(Command::Pause { config }),
+        (Some(_), true) => Err("with --pause there is no program to run".into()),
+        (None, false) => Err("no program to run".into()),
+    }
+}
+
+/// The file name in a path.
+fn basename(path: &OsStr) -> &[u8] {
+    path.as_bytes().rsplit(|&byte| byte == b'/').next().unwrap_or_default()
+}
+
+/// What `--target` takes.
+#[derive(Clone, Copy)]
+enum AnyTarget {
+    Init(Target),
+    Pod(PodTarget),
 }
 
 /// The value of the option just met, as `parse` understands it.
@@ -125,13 +172,16 @@ fn value<T>(parser: &mut Parser, what: &str, parse: fn(&str) -> Option<T>) -> Re
     text.to_str().and_then(parse).ok_or_else(|| format!("not a valid {what}: {text:?}"))
 }
 
-fn target(text: &str) -> Option<Target> {
-    match text {
-        "group" => Some(Target::Group),
-        "child" => Some(Target::Child),
-        "all" => Some(Target::All),
-        _ => None,
-    }
+fn target(text: &str) -> Option<AnyTarget> {
+    Some(match text {
+        "group" => AnyTarget::Init(Target::Group),
+        "child" => AnyTarget::Init(Target::Child),
+        "all" => AnyTarget::Init(Target::All),
+        "leaders" => AnyTarget::Pod(PodTarget::Leaders),
+        "sender" => AnyTarget::Pod(PodTarget::Sender),
+        "none" => AnyTarget::Pod(PodTarget::None),
+        _ => return None,
+    })
 }
 
 /// `A:B`, two signals; or `A:0`.
@@ -186,6 +236,20 @@ mod tests {
         assert_eq!(run(&["podinit", "-v", "--", "--", "x"]).1, 3);
         assert_eq!(run(&["podinit", "-"]).1, 1);
         assert_eq!(run(&["podinit", ""]).1, 1);
+    }
+
+    #[test]
+    fn pod_mode_by_option_or_by_name() {
+        let sender = Config { pod_target: PodTarget::Sender, ..Config::default() };
+        for (words, config) in [
+            (&["podinit", "--pause"][..], Config::default()),
+            (&["podinit", "-P", "--target=sender"], sender),
+            (&["/pause"], Config::default()),
+            (&["pause", "--grace", "5s"], Config::default()),
+        ] {
+            assert_eq!(parse(Vector::of(words)), Ok(Command::Pause { config }), "{words:?}");
+        }
+        assert_eq!(parse(Vector::of(&["/pause", "-v"])), Ok(Command::Print(VERSION)));
     }
 
     #[test]
@@ -253,6 +317,10 @@ mod tests {
             &["podinit", "--target", "nobody", "x"],
             &["podinit", "--verbose=1", "x"],
             &["podinit", "-e"],
+            &["podinit", "--pause", "x"],
+            &["podinit", "--pause", "-g"],
+            &["podinit", "--target", "leaders", "x"],
+            &["/pause", "x"],
         ] {
             assert!(parse(Vector::of(words)).is_err(), "{words:?}");
         }

@@ -10,6 +10,10 @@ use crate::sys::process::End;
 pub struct Config {
     /// Who gets a forwarded signal.
     pub target: Target,
+    /// In pod mode, who gets a forwarded signal.
+    pub pod_target: PodTarget,
+    /// In pod mode, whether root stays what it is.
+    pub keep_privileges: bool,
     /// Signals to be forwarded as others, or not at all.
     pub rewrite: Vec<Rewrite>,
     /// How long the rest may take to end once the main process has; zero leaves at once.
@@ -32,6 +36,8 @@ impl Default for Config {
     fn default() -> Config {
         Config {
             target: Target::Group,
+            pod_target: PodTarget::Leaders,
+            keep_privileges: false,
             rewrite: Vec::new(),
             grace: Duration::from_secs(5),
             kill_after: None,
@@ -53,6 +59,17 @@ pub enum Target {
     Child,
     /// The main process and everybody else in our care.
     All,
+}
+
+/// In pod mode, who gets a forwarded signal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PodTarget {
+    /// The leader of each container, if it handles it.
+    Leaders,
+    /// The leader of the container that the signal came from, if it handles it.
+    Sender,
+    /// Nobody.
+    None,
 }
 
 /// One signal in place of another.

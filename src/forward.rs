@@ -8,7 +8,7 @@ use crate::procfs;
 use crate::rest::Rest;
 use crate::signals::{Origin, Received, Signal};
 use crate::sys::process::Pid;
-use crate::sys::signal::{kill_group, kill_process, queue};
+use crate::sys::signal::{Queued, kill_group, kill_process, queue};
 
 /// Passes signals on to the workload.
 pub struct Forwarder<'a> {
@@ -40,7 +40,7 @@ impl Forwarder<'_> {
             });
         }
         let sent = match origin {
-            Origin::Queued(value) => self.queue(signal, (sender, uid), value, rest),
+            Origin::Queued(queued) => self.queue(signal, queued, rest),
             Origin::Kernel | Origin::Process => self.kill(signal, rest),
         };
         match sent {
@@ -75,8 +75,8 @@ impl Forwarder<'_> {
     }
 
     /// There is no call that queues a value to many, so each gets one of its own.
-    fn queue(&self, signal: Signal, from: (u32, u32), value: u64, rest: &Rest) -> Result<(), Errno> {
-        let send = |pid| match queue(pid, signal, from, value) {
+    fn queue(&self, signal: Signal, queued: Queued, rest: &Rest) -> Result<(), Errno> {
+        let send = |pid| match queue(pid, signal, queued) {
             // Its queue is full: better without the value than not at all.
             Err(Errno::EAGAIN) => {
                 warn!("the queue of {pid} is full: {signal} loses its value");

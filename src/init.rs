@@ -1,22 +1,19 @@
 //! The life of an init: start the workload, pass signals on, reap, and leave as the workload did.
 
-use std::os::fd::RawFd;
 use std::time::Instant;
 
 use log::{error, info, warn};
-use nix::errno::Errno;
-use nix::unistd::chdir;
 
 use crate::EXIT_OWN_FAILURE;
 use crate::config::Config;
 use crate::forward::Forwarder;
 use crate::reap::reap;
 use crate::rest::Rest;
+use crate::settle::settle;
 use crate::signals::{Event, Mailbox, Signal};
 use crate::spawn::spawn;
 use crate::stop::{kill, stop};
 use crate::sys::entry::Start;
-use crate::sys::fd::{STDERR, close_between};
 use crate::sys::process::{
     Change, End, Pid, become_subreaper, leave_no_core, own_pid, parent_pid, signal_on_parent_death,
 };
@@ -122,22 +119,6 @@ impl Init<'_> {
 /// Whether `signal` is how people and engines ask a program to stop.
 fn asks_to_stop(signal: Signal) -> bool {
     matches!(signal, Signal::TERM | Signal::INT | Signal::QUIT)
-}
-
-/// Keeps nothing of the workload's, so that its files, pipes and mounts are free when it is done
-/// with them, and opens the mailbox.
-fn settle(own: Pid, terminal: Option<Terminal>) -> Result<Mailbox, Errno> {
-    if let Err(errno) = chdir("/") {
-        warn!("cannot leave the working directory: {}", errno.desc());
-    }
-    close_between(STDERR + 1, RawFd::MAX);
-    let mailbox = Mailbox::open(own)?;
-    for fd in 0..STDERR {
-        if terminal.is_none_or(|terminal| terminal.fd() != fd) {
-            close_between(fd, fd);
-        }
-    }
-    Ok(mailbox)
 }
 
 /// Has `signal` sent to us when our parent dies. If that was a moment ago, we send it ourselves.

@@ -1,20 +1,24 @@
 //! podinit: PID 1 of a container, in little.
 //!
 //! The way of a signal, front to back: it arrives in `signals`, `init` decides what it means, and
-//! `forward` delivers it; once the workload is gone, `stop` has the `rest` end. `cli` and `config` come
-//! before; `spawn`, `reap`, `terminal` and `procfs` stand beside; and `sys` below them all is the only
+//! `forward` delivers it; once the workload is gone, `stop` has the `rest` end. In a pod's shared PID
+//! namespace `pod` is in the place of `init`, and delivers to the leaders of the `containers`. `cli` and
+//! `config` come before; `spawn`, `settle`, `reap`, `terminal` and `procfs` stand beside; and `sys` below them all is the only
 //! one to use `unsafe`.
 #![cfg_attr(not(test), no_main)]
 #![deny(unsafe_code)]
 
 mod cli;
 mod config;
+mod containers;
 mod forward;
 mod init;
 mod logger;
+mod pod;
 mod procfs;
 mod reap;
 mod rest;
+mod settle;
 mod signals;
 mod spawn;
 mod stop;
@@ -40,6 +44,10 @@ fn run(start: Start) -> u8 {
         Ok(Command::Run { config, program }) => {
             logger::raise(config.verbosity);
             init::run(&start, &config, program)
+        }
+        Ok(Command::Pause { config }) => {
+            logger::raise(config.verbosity);
+            pod::run(&config)
         }
         Ok(Command::Print(text)) => print(text),
         Err(problem) => {

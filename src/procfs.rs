@@ -3,9 +3,13 @@
 
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
+use nix::errno::Errno;
+
+use crate::sys::pidfd::PidFd;
 use crate::sys::process::Pid;
+use crate::sys::signal::SignalSet;
 
 /// The name of a process, which is up to itself; `?` where /proc does not say.
 pub fn name(pid: Pid) -> String {
@@ -63,6 +67,11 @@ impl Stat {
         Some(Stat { id: Identity { pid, start }, state, threads, parent, group })
     }
 
+    /// Whether it is the process that `id` tells of, and lives.
+    pub fn is(&self, id: Identity) -> bool {
+        self.id == id && !self.has_ended()
+    }
+
     /// Whether it has ended, and only waits to be reaped. (Its first thread may end before others.)
     pub fn has_ended(&self) -> bool {
         matches!(self.state, b'Z' | b'X') && self.threads <= 1
@@ -72,6 +81,62 @@ impl Stat {
     pub fn is_stopped(&self) -> bool {
         self.state == b'T'
     }
+}
+
+/// Takes hold of the process that `id` tells of, and of no other one that got its pid since.
+///
+/// # Errors
+/// ESRCH if it has ended; else as [`PidFd::open`].
+pub fn hold(id: Identity) -> Result<PidFd, Errno> {
+    let held = PidFd::open(id.pid)?;
+    match Stat::read(id.pid) {
+        Some(now) if now.is(id) => Ok(held),
+        _ => Err(Errno::ESRCH),
+    }
+}
+
+/// What is needed of /proc/PID/status.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Status {
+    /// The process's name, which is up to itself.
+    pub name: String,
+    /// Its real and its saved uid: who has the one or the other for its own may signal it (kill(2)).
+    pub uids: [u32; 2],
+    /// The signals that its first thread blocks.
+    pub blocked: SignalSet,
+    /// The signals that it has a handler for.
+    pub caught: SignalSet,
+}
+
+impl Status {
+    /// Reads that of `pid`; `None` if there is none to read.
+    pub fn read(pid: Pid) -> Option<Status> {
+        Status::parse(&fs::read_to_string(format!("/proc/{pid}/status")).ok()?)
+    }
+
+    /// The name is escaped by the kernel here, so a line is a line.
+    fn parse(text: &str) -> Option<Status> {
+        let field = |name| text.lines().find_map(|line| line.strip_prefix(name)).map(str::trim);
+        let set = |name| u64::from_str_radix(field(name)?, 16).ok().map(SignalSet::from_bits);
+        let mut uids = field("Uid:")?.split_ascii_whitespace().map(|uid| uid.parse().ok());
+        Some(Status {
+            name: field("Name:")?.to_owned(),
+            uids: [uids.next()??, uids.nth(1)??],
+            blocked: set("SigBlk:")?,
+            caught: set("SigCgt:")?,
+        })
+    }
+}
+
+/// The cgroups of a process, as text that is equal for processes in the same ones; empty where /proc
+/// does not say.
+pub fn cgroups(pid: Pid) -> String {
+    fs::read_to_string(format!("/proc/{pid}/cgroup")).unwrap_or_default()
+}
+
+/// The mount namespace of a process, if we may know it.
+pub fn mount_namespace(pid: Pid) -> Option<PathBuf> {
+    fs::read_link(format!("/proc/{pid}/ns/mnt")).ok()
 }
 
 /// Every process that can be seen and has not ended; none if /proc is not there.
@@ -124,6 +189,7 @@ fn may_see_hidden() -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sys::signal::Signal;
 
     #[test]
     fn a_name_may_hold_anything() {
@@ -137,6 +203,17 @@ mod tests {
         assert_eq!(Stat::parse(b"42 (sh"), None);
         assert_eq!(Stat::parse(b"42 (sh)"), None);
         assert_eq!(Stat::parse(b"42 (sh) S 1 2 3"), None);
+    }
+
+    #[test]
+    fn status() {
+        let text = "Name:\ta\\nb c\nUmask:\t0022\nUid:\t1\t2\t3\t4\nSigBlk:\t0000000000000001\nSigCgt:\t8000000000004000\n";
+        let status = Status::parse(text).unwrap();
+        assert_eq!((status.name.as_str(), status.uids), ("a\\nb c", [1, 3]));
+        let sets = [(status.blocked, 1), (status.caught, 15), (status.caught, 64)];
+        assert!(sets.iter().all(|(set, number)| set.contains(Signal::new(*number).unwrap())));
+        assert!(!status.blocked.contains(Signal::TERM));
+        assert_eq!(Status::parse("Name:\tx\n"), None);
     }
 
     #[test]

@@ -46,7 +46,7 @@ impl Rest {
             return Left::Nobody;
         }
         // What is left came into our PID namespace from outside, or was started by one that did.
-        match self.members().iter().find(|stat| stat.parent.is_none()).map(hold) {
+        match self.members().iter().find(|stat| stat.parent.is_none()).map(|stat| procfs::hold(stat.id)) {
             Some(Ok(held)) => Left::Stranger(held),
             // Zombies, which somebody outside has to reap.
             None if procfs::shows_everybody(self.own) => Left::Nobody,
@@ -157,19 +157,10 @@ fn ancestors(parents: &BTreeMap<Pid, Pid>, pid: Pid) -> impl Iterator<Item = Pid
     std::iter::successors(Some(pid), |pid| parents.get(pid).copied()).skip(1).take(parents.len())
 }
 
-/// Takes hold of the process that `stat` tells of, and of no other one that got its pid since.
-fn hold(stat: &Stat) -> Result<PidFd, Errno> {
-    let held = PidFd::open(stat.id.pid)?;
-    match Stat::read(stat.id.pid) {
-        Some(now) if now.id == stat.id => Ok(held),
-        _ => Err(Errno::ESRCH),
-    }
-}
-
 /// Sends `signal` to the process that `stat` tells of.
 fn send(stat: &Stat, signal: Signal) {
     let pid = stat.id.pid;
-    let sent = match hold(stat) {
+    let sent = match procfs::hold(stat.id) {
         Ok(held) => held.send(signal),
         // No pidfds before Linux 5.3; then the moment since /proc was read has to be short enough.
         Err(Errno::ENOSYS | Errno::EPERM) => kill_process(pid, signal),

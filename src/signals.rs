@@ -13,7 +13,7 @@ use crate::sys::fd::STDERR;
 use crate::sys::pidfd::PidFd;
 use crate::sys::process::Pid;
 pub use crate::sys::signal::Signal;
-use crate::sys::signal::SignalSet;
+use crate::sys::signal::{Queued, SignalSet};
 
 /// The first real-time signal, as the kernel, bash, systemd and Docker count. (glibc keeps 32 and
 /// 33 for itself, musl 34 too; numbers are what travels, so one convention has to do.)
@@ -89,8 +89,8 @@ pub enum Origin {
     Kernel,
     /// A process, by kill(2), tgkill(2), a timer or the like.
     Process,
-    /// A process, by sigqueue(3), with a value.
-    Queued(u64),
+    /// A process, by sigqueue(3), with a value, and with whatever else the sender says of itself.
+    Queued(Queued),
 }
 
 /// A signal that has arrived.
@@ -109,7 +109,9 @@ pub struct Received {
 impl Received {
     fn new(info: siginfo) -> Option<Received> {
         let origin = match info.ssi_code {
-            libc::SI_QUEUE => Origin::Queued(info.ssi_ptr),
+            libc::SI_QUEUE => {
+                Origin::Queued(Queued { value: info.ssi_ptr, sender: info.ssi_pid, uid: info.ssi_uid })
+            }
             code if code > 0 => Origin::Kernel,
             _ => Origin::Process,
         };

@@ -9,6 +9,7 @@ pub mod entry;
 pub mod fd;
 pub mod launch;
 pub mod pidfd;
+pub mod privilege;
 pub mod process;
 pub mod signal;
 

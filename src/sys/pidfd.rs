@@ -7,7 +7,7 @@ use nix::errno::Errno;
 
 use super::check;
 use super::process::Pid;
-use super::signal::Signal;
+use super::signal::{Queued, QueuedInfo, Signal};
 
 /// A hold on one process.
 pub struct PidFd(OwnedFd);
@@ -31,11 +31,22 @@ impl PidFd {
     /// # Errors
     /// As kill(2): ESRCH, EPERM.
     pub fn send(&self, signal: Signal) -> Result<(), Errno> {
-        let info = ptr::null::<libc::siginfo_t>();
-        // SAFETY: no siginfo is passed, so the kernel makes one as for kill(2).
-        let answer = unsafe {
-            libc::syscall(libc::SYS_pidfd_send_signal, self.0.as_raw_fd(), signal.number(), info, 0)
-        };
+        // With no siginfo the kernel makes one, as for kill(2).
+        self.send_info(signal, ptr::null())
+    }
+
+    /// Sends it `signal` as it was queued, with its value.
+    ///
+    /// # Errors
+    /// As for `send`, and EAGAIN if the receiver's queue is full.
+    pub fn queue(&self, signal: Signal, queued: Queued) -> Result<(), Errno> {
+        self.send_info(signal, &queued.info(signal))
+    }
+
+    fn send_info(&self, signal: Signal, info: *const QueuedInfo) -> Result<(), Errno> {
+        let fd = self.0.as_raw_fd();
+        // SAFETY: the siginfo is null or a live QueuedInfo, which has siginfo_t's layout.
+        let answer = unsafe { libc::syscall(libc::SYS_pidfd_send_signal, fd, signal.number(), info, 0) };
         check(answer).map(|_| ())
     }
 }

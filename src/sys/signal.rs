@@ -50,6 +50,16 @@ impl SignalSet {
     /// Every signal there is.
     pub const ALL: SignalSet = SignalSet(!0);
 
+    /// The set that these bits stand for, as in /proc/PID/status.
+    pub fn from_bits(bits: u64) -> SignalSet {
+        SignalSet(bits)
+    }
+
+    /// Whether `signal` is in it.
+    pub fn contains(self, signal: Signal) -> bool {
+        self.0 & 1 << (signal.number() - 1) != 0
+    }
+
     /// This set without `signal`.
     pub fn without(self, signal: Signal) -> SignalSet {
         SignalSet(self.0 & !(1 << (signal.number() - 1)))
@@ -189,22 +199,31 @@ pub fn act_by_default(signal: Signal) {
     set_mask(mask);
 }
 
-/// Sends `signal` to one process with the value it was queued with, and in its sender's name.
+/// What came with a queued signal (sigqueue(3)).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Queued {
+    /// Its value, as a pointer would be.
+    pub value: u64,
+    /// The pid that the sender claims.
+    pub sender: u32,
+    /// The uid that the sender claims.
+    pub uid: u32,
+}
+
+impl Queued {
+    pub(super) fn info(self, signal: Signal) -> QueuedInfo {
+        let Queued { value, sender, uid } = self;
+        let (signo, code) = (signal.number(), libc::SI_QUEUE);
+        QueuedInfo { signo, errno: 0, code, gap: 0, sender, uid, value, padding: [0; 12] }
+    }
+}
+
+/// Sends `signal` to one process as it was queued, with its value and in its sender's name.
 ///
 /// # Errors
 /// ESRCH and EPERM as for `kill_process`, EAGAIN if the receiver's queue is full.
-pub fn queue(pid: Pid, signal: Signal, from: (u32, u32), value: u64) -> Result<(), Errno> {
-    let (sender, uid) = from;
-    let info = QueuedInfo {
-        signo: signal.number(),
-        errno: 0,
-        code: libc::SI_QUEUE,
-        gap: 0,
-        sender,
-        uid,
-        value,
-        padding: [0; 12],
-    };
+pub fn queue(pid: Pid, signal: Signal, queued: Queued) -> Result<(), Errno> {
+    let info = queued.info(signal);
     // SAFETY: QueuedInfo has the size and the layout of siginfo_t, and is only read.
     let answer =
         unsafe { libc::syscall(libc::SYS_rt_sigqueueinfo, pid.get(), signal.number(), &raw const info) };
@@ -213,7 +232,7 @@ pub fn queue(pid: Pid, signal: Signal, from: (u32, u32), value: u64) -> Result<(
 
 /// siginfo_t of a queued signal, on 64-bit Linux (`_rt` of the union in asm-generic/siginfo.h).
 #[repr(C, align(8))]
-struct QueuedInfo {
+pub(super) struct QueuedInfo {
     signo: i32,
     errno: i32,
     code: i32,

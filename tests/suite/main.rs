@@ -3,6 +3,7 @@
 mod exiting;
 mod forwarding;
 mod logging;
+mod pod;
 mod postgres;
 mod reaping;
 mod starting;

@@ -1,0 +1,598 @@
+//! Pod mode: PID 1 of a namespace that others enter from outside, as containers do.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use crate::support::{
+    Running, as_process, eventually, finish, have, have_root, helper, in_namespace, is_root, kill, podinit,
+    queue, say, status_field,
+};
+
+/// A pod: podinit as pause process, and a cgroup for each container.
+struct Pod {
+    pause: Running,
+    init: i32,
+    cgroups: Vec<PathBuf>,
+}
+
+/// What tells the containers of a pod apart.
+#[derive(Clone, Copy, PartialEq)]
+enum Apart {
+    /// A cgroup each, in this mounted hierarchy.
+    Cgroups(&'static str),
+    /// A mount namespace each, and one cgroup for all.
+    Mounts,
+}
+
+const VERSION_1: Apart = Apart::Cgroups("/sys/fs/cgroup/pids");
+const VERSION_2: Apart = Apart::Cgroups("/sys/fs/cgroup/unified");
+
+/// SigBlk of a process that blocks all but KILL and STOP, which nobody can.
+const ALL_BLOCKED: &str = "fffffffffffbfeff";
+
+/// Every way that this machine and user can tell containers apart.
+fn ways() -> Vec<Apart> {
+    if is_root() { vec![VERSION_1, VERSION_2, Apart::Mounts] } else { vec![Apart::Mounts] }
+}
+
+impl Apart {
+    /// What podinit needs to be told so that it can tell them apart: without privileges it may not read
+    /// the mount namespaces of root's processes.
+    fn options(self) -> &'static [&'static str] {
+        if self == Apart::Mounts { &["--keep-privileges"] } else { &[] }
+    }
+}
+
+impl Pod {
+    fn start(options: &[&str]) -> Pod {
+        let mut command = in_namespace(podinit());
+        Pod::from(Running::start(command.arg("--pause").args(options)))
+    }
+
+    fn from(pause: Running) -> Pod {
+        let init = pause.init();
+        // Its name changes with the exec; then its signals are blocked a moment later.
+        eventually("the pause process has settled", || {
+            status_field(init, "SigBlk") == ALL_BLOCKED && status_field(init, "State").starts_with('S')
+        });
+        Pod { pause, init, cgroups: Vec::new() }
+    }
+
+    /// Starts `words` as a process that enters the pod, in the container of this name.
+    fn enter(&mut self, apart: Apart, container: &str, words: &[&str]) -> Running {
+        let mut script = String::new();
+        if let Apart::Cgroups(hierarchy) = apart {
+            static NUMBER: AtomicU32 = AtomicU32::new(0);
+            if self.cgroups.is_empty() {
+                let name =
+                    format!("podinit-{}-{}", std::process::id(), NUMBER.fetch_add(1, Ordering::Relaxed));
+                self.cgroups.push(Path::new(hierarchy).join(name));
+            }
+            let dir = self.cgroups[0].join(container);
+            fs::create_dir_all(&dir).expect("make a cgroup");
+            if !self.cgroups.contains(&dir) {
+                self.cgroups.push(dir.clone());
+            }
+            script = format!("echo $$ >{}/cgroup.procs && ", dir.display());
+        }
+        let user = if is_root() { "" } else { "-U --preserve-credentials " };
+        // A container has a mount namespace of its own; those that are told apart by it enter it by the
+        // leader's, which the caller passes as the name of the container.
+        let mounts = match (apart, container.parse::<i32>()) {
+            (Apart::Mounts, Ok(leader)) => format!("nsenter -t {leader} {user}-p -m"),
+            (Apart::Mounts, Err(_)) => format!("nsenter -t {} {user}-p -m unshare -m", self.init),
+            (Apart::Cgroups(_), _) => format!("nsenter -t {} {user}-p -m", self.init),
+        };
+        script += &format!("exec {mounts} \"$@\"");
+        Running::start_with_stdin(Command::new("sh").args(["-c", &script, "sh"]).args(words), Stdio::piped())
+    }
+
+    /// A leader that waits for signals in the way `kind` says.
+    fn leader(&mut self, apart: Apart, container: &str, kind: &str) -> Running {
+        let mut run =
+            self.enter(apart, container, &["/usr/bin/python3", &helper("leader.py"), container, kind]);
+        run.wait_for("ready");
+        run
+    }
+
+    /// A later process in the container of `leader`, which is called `container`.
+    fn exec(&mut self, apart: Apart, container: &str, leader: &Running, words: &[&str]) -> Running {
+        match apart {
+            Apart::Cgroups(_) => self.enter(apart, container, words),
+            Apart::Mounts => {
+                let inside = outer_pid(leader).to_string();
+                self.enter(apart, &inside, words)
+            }
+        }
+    }
+}
+
+impl Drop for Pod {
+    fn drop(&mut self) {
+        // Not by way of unshare: whoever changes its uid is no longer killed with its parent.
+        if fs::exists(format!("/proc/{}", self.init)).unwrap() {
+            kill(self.init, libc::SIGKILL);
+        }
+        self.cgroups.sort_by_key(|dir| std::cmp::Reverse(dir.components().count()));
+        for dir in &self.cgroups {
+            // Its processes die with PID 1, in their own time.
+            eventually("the cgroup is empty", || fs::remove_dir(dir).is_ok() || !dir.exists());
+        }
+    }
+}
+
+/// The pid, as seen from here, of what nsenter has forked (it forks to enter a PID namespace).
+fn outer_pid(run: &Running) -> i32 {
+    crate::support::children_of(run.pid())[0]
+}
+
+#[test]
+fn a_hang_up_reaches_who_would_have_got_it_as_pid_1() {
+    for apart in ways() {
+        let mut pod = Pod::start(apart.options());
+        let mut app = pod.leader(apart, "app", "handler");
+        let mut blocked = pod.leader(apart, "blocked", "thread");
+        let sidecar = pod.leader(apart, "sidecar", "none");
+        let exec = helper("leader.py");
+        let mut session = pod.exec(apart, "app", &app, &["/usr/bin/python3", &exec, "session", "handler"]);
+        session.wait_for("ready");
+        // From outside, from the app's own container, and from the sidecar's.
+        kill(pod.init, libc::SIGHUP);
+        app.wait_for("app got 1");
+        blocked.wait_for("blocked got 1");
+        let from_app = pod.exec(apart, "app", &app, &["sh", "-c", "kill -USR1 1; read line"]);
+        app.wait_for("app got 10");
+        blocked.wait_for("blocked got 10");
+        let from_sidecar = pod.exec(apart, "sidecar", &sidecar, &["sh", "-c", "kill -USR2 1; read line"]);
+        app.wait_for("app got 12");
+        // The sidecar lives, and the session has heard of nothing. A signal of its own tells, since it
+        // comes last.
+        kill(outer_pid(&session), libc::SIGWINCH);
+        assert_eq!(session.wait_for("got"), "session got 28");
+        assert!(fs::exists(format!("/proc/{}", outer_pid(&sidecar))).unwrap());
+        for run in [from_app, from_sidecar, sidecar] {
+            drop(run);
+        }
+    }
+}
+
+#[test]
+fn a_leader_that_signals_itself_gets_it() {
+    for apart in ways() {
+        let mut pod = Pod::start(&[]);
+        let leader = helper("leader.py");
+        let mut app =
+            pod.enter(apart, "app", &["/usr/bin/python3", &leader, "app", "handler", "signals-init"]);
+        app.wait_for("app got 1");
+    }
+}
+
+#[test]
+fn nested_cgroups_are_one_container() {
+    if !have_root() {
+        return;
+    }
+    for apart in [VERSION_1, VERSION_2] {
+        let mut pod = Pod::start(&[]);
+        let mut app = pod.leader(apart, "app", "handler");
+        let mut below = pod.leader(apart, "app/below", "handler");
+        let mut other = pod.leader(apart, "apple", "handler");
+        kill(pod.init, libc::SIGHUP);
+        app.wait_for("got 1");
+        other.wait_for("got 1");
+        kill(outer_pid(&below), libc::SIGUSR1);
+        assert_eq!(below.wait_for("got"), "app/below got 10");
+    }
+}
+
+#[test]
+fn who_is_told_and_who_is_spared() {
+    if !have("tini") || !have("dumb-init") || !have("catatonit") || !have("nginx") {
+        return;
+    }
+    let leader = helper("leader.py");
+    let trap = "trap 'echo got 1' HUP; trap 'exit 0' USR1; echo ready; while :; do sleep 1000 & wait; done";
+    let workload = ["sh", "-c", "trap 'echo got 1' HUP; echo ready; while :; do sleep 0.01; done"];
+    let thread = ["/usr/bin/python3", leader.as_str(), "it", "thread"];
+    let podinit = podinit().to_str().unwrap();
+    let with = |init: &[&'static str]| [init, &["--"], &workload].concat();
+    let mut table = vec![("how it waits", "leader", "told HUP")];
+    let apart = ways()[0];
+    for (how, words, told) in [
+        ("handler", vec!["bash", "-c", trap], true),
+        ("blocked, in a thread", thread.to_vec(), true),
+        ("signalfd", [&[podinit, "--"], &workload[..]].concat(), true),
+        ("signalfd", with(&["catatonit"]), true),
+        ("sigtimedwait", with(&["tini", "-s"]), true),
+        ("sigwait, with handlers", with(&["dumb-init"]), true),
+        ("not at all", vec!["sh", "-c", "echo ready; exec sleep 1000"], false),
+        ("ignored", vec!["sh", "-c", "trap '' HUP; echo ready; exec sleep 1000"], false),
+    ] {
+        let mut pod = Pod::start(&[]);
+        let mut run = pod.enter(apart, "it", &words);
+        run.wait_for("ready");
+        // tini and the like are ready when their workload is, or a moment later.
+        let pid = outer_pid(&run);
+        eventually("it sleeps", || status_field(pid, "State").starts_with('S'));
+        kill(pod.init, libc::SIGHUP);
+        if told {
+            run.wait_for("got 1");
+        } else {
+            // Had it been told, it would be gone: a second signal comes through after the first.
+            let mut witness = pod.leader(apart, "witness", "handler");
+            kill(pod.init, libc::SIGUSR1);
+            witness.wait_for("got 10");
+            assert!(fs::exists(format!("/proc/{pid}")).unwrap(), "{words:?}");
+        }
+        table.push((how, words[0].rsplit('/').next().unwrap(), if told { "yes" } else { "no" }));
+    }
+    for (how, leader, told) in table {
+        say(&format!("| {how:22} | {leader:9} | {told:8} |"));
+    }
+}
+
+#[test]
+fn the_target_may_be_the_senders_own_container_or_nobody() {
+    for apart in ways() {
+        let mut pod = Pod::start(&[&["--target", "sender"], apart.options()].concat());
+        let mut one = pod.leader(apart, "one", "handler");
+        let mut two = pod.leader(apart, "two", "handler");
+        let _from_one = pod.exec(apart, "one", &one, &["sh", "-c", "kill -HUP 1; read line"]);
+        one.wait_for("one got 1");
+        let _from_two = pod.exec(apart, "two", &two, &["sh", "-c", "kill -USR1 1; read line"]);
+        assert_eq!(two.wait_for("got"), "two got 10", "and not the HUP");
+        // From outside it cannot be placed.
+        kill(pod.init, libc::SIGUSR2);
+        pod.pause.wait_for_stderr("nobody knows which container");
+    }
+    let mut pod = Pod::start(&["--target", "none"]);
+    let apart = ways()[0];
+    let mut app = pod.leader(apart, "app", "handler");
+    kill(pod.init, libc::SIGHUP);
+    kill(outer_pid(&app), libc::SIGUSR1);
+    assert_eq!(app.wait_for("got"), "app got 10");
+}
+
+#[test]
+fn signals_are_rewritten() {
+    let mut pod = Pod::start(&["-r", "HUP:USR1", "-r", "USR2:0"]);
+    let mut app = pod.leader(ways()[0], "app", "handler");
+    kill(pod.init, libc::SIGUSR2);
+    kill(pod.init, libc::SIGHUP);
+    assert_eq!(app.wait_for("got"), "app got 10");
+}
+
+#[test]
+fn queued_values_arrive() {
+    // As root it has another uid than the app, and then a queued signal, whose sender cannot be known,
+    // is for that uid alone.
+    let mut pod = Pod::start(&["--keep-privileges"]);
+    let receiver = [podinit().to_str().unwrap(), "/usr/bin/python3", &helper("receive.py"), "50"];
+    let mut app = pod.enter(ways()[0], "app", &receiver);
+    app.wait_for("ready");
+    for value in 0..50 {
+        queue(pod.init, 37, value);
+    }
+    for value in 0..50 {
+        assert_eq!(app.wait_for("got"), format!("got 37 -1 {value} 0"));
+    }
+}
+
+#[test]
+fn orphans_of_every_container_are_reaped() {
+    for apart in ways() {
+        let mut pod = Pod::start(&[]);
+        let script = "import os
+for _ in range(500):
+    if os.fork() == 0:
+        if os.fork() == 0: os._exit(0)
+        os._exit(0)
+    os.wait()
+print('ready', flush=True)
+import sys; sys.stdin.read()";
+        let mut app = pod.enter(apart, "app", &["/usr/bin/python3", "-c", script]);
+        app.wait_for("ready");
+        let children = format!("/proc/{0}/task/{0}/children", pod.init);
+        eventually("no zombie is left", || fs::read_to_string(&children).unwrap().is_empty());
+    }
+}
+
+#[test]
+fn the_engines_stop_is_waited_for() {
+    for apart in ways() {
+        let mut pod = Pod::start(&[]);
+        let worker = ["/usr/bin/python3", &helper("worker.py"), "app"];
+        let mut app = pod.enter(apart, "app", &worker);
+        app.wait_for("ready");
+        // An exec session, and one that would hold it for ever if it did.
+        let _session = pod.exec(apart, "app", &app, &["sh", "-c", "trap '' TERM; read line"]);
+        // podman pod stop: everybody at the same moment.
+        kill(pod.init, libc::SIGTERM);
+        pod.pause.wait_for_stderr("outside the pod");
+        kill(outer_pid(&app), libc::SIGTERM);
+        let app = app.finish();
+        assert_eq!(app.stdout.matches("told").count(), 1, "{app:?}");
+        assert!(app.stdout.contains("flushed"), "{app:?}");
+        assert_eq!(app.code, Some(0), "{app:?}");
+        let init = pod.init;
+        eventually("podinit has left", || !fs::exists(format!("/proc/{init}")).unwrap());
+    }
+}
+
+#[test]
+fn with_nobody_left_it_leaves_at_once() {
+    for signal in [libc::SIGTERM, libc::SIGINT] {
+        let pod = Running::start(in_namespace(podinit()).arg("--pause"));
+        let init = pod.init();
+        eventually("it has settled", || status_field(init, "SigBlk") == ALL_BLOCKED);
+        kill(init, signal);
+        let run = pod.finish();
+        assert_eq!(run.code, Some(0));
+        assert!(run.stderr.contains("from outside the pod"), "{run:?}");
+    }
+}
+
+#[test]
+fn a_stop_from_inside_stops_the_pod() {
+    for apart in ways() {
+        let mut pod = Pod::start(&[&["--grace", "1h"], apart.options()].concat());
+        let mut app = pod.enter(apart, "app", &["/usr/bin/python3", &helper("worker.py"), "app"]);
+        app.wait_for("ready");
+        let mut plain = pod.enter(apart, "plain", &["sh", "-c", "echo ready; exec sleep 1000"]);
+        plain.wait_for("ready");
+        let _stopper = pod.enter(apart, "plain", &["sh", "-c", "kill -TERM 1; read line"]);
+        app.wait_for("told 15");
+        pod.pause.wait_for_stderr("stopping the pod");
+        pod.pause.wait_for_stderr("(sh), uid 0");
+        assert!(app.finish().stdout.contains("flushed"));
+        let init = pod.init;
+        eventually("podinit has left", || !fs::exists(format!("/proc/{init}")).unwrap());
+    }
+}
+
+#[test]
+fn a_second_stop_from_outside_is_passed_on_and_the_grace_ends_it() {
+    let mut pod = Pod::start(&["--grace", "300ms"]);
+    let mut app = pod.enter(ways()[0], "app", &["/usr/bin/python3", &helper("worker.py"), "app", "stubborn"]);
+    app.wait_for("ready");
+    kill(pod.init, libc::SIGTERM);
+    pod.pause.wait_for_stderr("outside the pod: waiting");
+    kill(pod.init, libc::SIGTERM);
+    app.wait_for("told 15");
+    pod.pause.wait_for_stderr("time is up");
+    let init = pod.init;
+    eventually("podinit has left", || !fs::exists(format!("/proc/{init}")).unwrap());
+}
+
+#[test]
+fn root_keeps_no_more_than_the_right_to_signal() {
+    if !have_root() {
+        return;
+    }
+    let pod = Pod::start(&[]);
+    for (field, value) in [
+        ("Uid", "65535\t65535\t65535\t65535"),
+        ("Gid", "65535\t65535\t65535\t65535"),
+        ("Groups", ""),
+        ("CapPrm", "0000000000000020"),
+        ("CapEff", "0000000000000020"),
+        ("CapInh", "0000000000000000"),
+        ("CapBnd", "0000000000000000"),
+        ("CapAmb", "0000000000000000"),
+        ("NoNewPrivs", "1"),
+    ] {
+        eventually(field, || status_field(pod.init, field) == value);
+    }
+    let pod = Pod::start(&["--keep-privileges"]);
+    assert!(status_field(pod.init, "Uid").starts_with("0\t"));
+    assert_ne!(status_field(pod.init, "CapEff"), "0000000000000020");
+}
+
+#[test]
+fn another_user_without_the_right_says_so_once_a_leader() {
+    if !have_root() {
+        return;
+    }
+    let mut command = in_namespace("setpriv");
+    command.args(["--reuid=54325", "--regid=54325", "--clear-groups"]).arg(podinit()).arg("--pause");
+    let mut pod = Pod::from(Running::start(&mut command));
+    let mut app = pod.leader(VERSION_1, "app", "handler");
+    kill(pod.init, libc::SIGHUP);
+    pod.pause.wait_for_stderr("start the pause image as root");
+    kill(pod.init, libc::SIGHUP);
+    // Nothing of that came through, and a pod that may signal nobody still stops.
+    kill(outer_pid(&app), libc::SIGUSR1);
+    assert_eq!(app.wait_for("got"), "app got 10");
+    kill(pod.init, libc::SIGTERM);
+    pod.pause.wait_for_stderr("outside the pod");
+    kill(outer_pid(&app), libc::SIGTERM);
+    let pause = std::mem::replace(&mut pod.pause, Running::start(&mut Command::new("true")));
+    let run = pause.finish();
+    assert_eq!(run.code, Some(0));
+    assert_eq!(run.stderr.matches("as root").count(), 1, "{run:?}");
+}
+
+/// podinit arranged by a script, as PID 1.
+fn pod_with(arrangement: &str) -> Pod {
+    let mut command = crate::support::unshare();
+    command.args(["sh", "-c", &format!("{arrangement} {} --pause", podinit().display())]);
+    Pod::from(Running::start(&mut command))
+}
+
+#[test]
+fn confined_in_every_way_it_still_reaps_and_stops() {
+    if !have_root() {
+        return;
+    }
+    let confined =
+        "exec setpriv --no-new-privs --bounding-set=-all --inh-caps=-all --reuid=54326 --clear-groups";
+    for proc in [
+        "mount -t proc proc /proc",
+        "mount -t proc -o hidepid=2 proc /proc",
+        "mount -t proc proc /proc && mount -o remount,ro,bind /",
+        "mount -t tmpfs none /proc",
+    ] {
+        let mut pod = pod_with(&format!("mount --make-rprivate / && {proc} && {confined}"));
+        let mut app = pod.enter(VERSION_1, "app", &["sh", "-c", "(true &); (true &); echo ready; read line"]);
+        app.wait_for("ready");
+        let children = format!("/proc/{0}/task/{0}/children", pod.init);
+        eventually("no zombie is left", || fs::read_to_string(&children).unwrap().is_empty());
+        kill(pod.init, libc::SIGTERM);
+        pod.pause.wait_for_stderr("outside the pod");
+        drop(app.finish());
+        let init = pod.init;
+        eventually("podinit has left", || !fs::exists(format!("/proc/{init}")).unwrap());
+    }
+}
+
+#[test]
+fn nobody_gets_by_it_what_the_kernel_would_refuse() {
+    if !have_root() {
+        return;
+    }
+    let mut pod = Pod::start(&[]);
+    let mut app = pod.leader(VERSION_1, "app", "handler");
+    // The one uid that may signal podinit without CAP_KILL is its own. It may not signal the app, not
+    // by us, not by a forged queued signal either; nor stop the pod.
+    let own = "setpriv --reuid=65535 --regid=65535 --clear-groups";
+    let forge = helper("forge.py");
+    let script =
+        format!("{own} sh -c 'kill -HUP 1; kill -TERM 1' && {own} /usr/bin/python3 {forge} 10 && echo sent");
+    let mut attacker = pod.enter(VERSION_1, "attacker", &["sh", "-c", &script]);
+    attacker.wait_for("sent");
+    // And others may not signal podinit at all.
+    let mut stranger = pod.enter(
+        VERSION_1,
+        "stranger",
+        &[
+            "setpriv",
+            "--reuid=54327",
+            "--clear-groups",
+            "sh",
+            "-c",
+            "kill -HUP 1 2>/dev/null || echo refused",
+        ],
+    );
+    stranger.wait_for("refused");
+    // Root's own comes through, after all of these.
+    let _root = pod.enter(VERSION_1, "app", &["sh", "-c", "kill -USR2 1; read line"]);
+    assert_eq!(app.wait_for("got"), "app got 12");
+    pod.pause.wait_for_stderr("is ignored");
+    // A leader of its own uid it may signal, by us as well.
+    let python = [
+        "setpriv",
+        "--reuid=65535",
+        "--clear-groups",
+        "/usr/bin/python3",
+        &helper("leader.py"),
+        "own",
+        "handler",
+    ];
+    let mut own_app = pod.enter(VERSION_1, "own", &python);
+    own_app.wait_for("ready");
+    let _again =
+        pod.enter(VERSION_1, "attacker", &["sh", "-c", &format!("{own} sh -c 'kill -HUP 1'; read line")]);
+    own_app.wait_for("own got 1");
+}
+
+#[test]
+fn a_hostile_neighbour_changes_nothing() {
+    let apart = ways()[0];
+    let mut pod = Pod::start(&[]);
+    let mut app = pod.leader(apart, "app", "handler");
+    // Forks and exits as fast as it can, under names that look like the fields behind them.
+    let script = "import os
+os.write(1, b'ready\\n')
+n = 0
+while True:
+    n += 1
+    if os.fork() == 0:
+        open('/proc/self/comm', 'w').write(['x) R 0 1 1', 'a\\nSigCgt: ffff', '1) S 0'][n % 3])
+        if n % 2: os.fork()
+        os._exit(0)
+    if n % 8 == 0:
+        while n > 8 and os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG): pass";
+    let mut neighbour = pod.enter(apart, "neighbour", &["/usr/bin/python3", "-c", script]);
+    neighbour.wait_for("ready");
+    for _ in 0..50 {
+        kill(pod.init, libc::SIGHUP);
+        app.wait_for("app got 1");
+    }
+    kill(outer_pid(&neighbour), libc::SIGKILL);
+    let children = format!("/proc/{0}/task/{0}/children", pod.init);
+    eventually("no zombie is left", || fs::read_to_string(&children).unwrap().is_empty());
+}
+
+#[test]
+fn a_thousand_leaders() {
+    let apart = ways()[0];
+    if !matches!(apart, Apart::Cgroups(_)) {
+        return;
+    }
+    let mut pod = Pod::start(&[]);
+    let Apart::Cgroups(hierarchy) = apart else { unreachable!() };
+    pod.leader(apart, "first", "handler");
+    let top = pod.cgroups[0].clone();
+    assert!(top.starts_with(hierarchy));
+    let mut crowd = Running::start_with_stdin(
+        Command::new("/usr/bin/python3").args([
+            &helper("crowd.py"),
+            &pod.init.to_string(),
+            top.to_str().unwrap(),
+            "1000",
+        ]),
+        Stdio::piped(),
+    );
+    crowd.wait_for("ready");
+    pod.cgroups.extend((0..1000).map(|n| top.join(n.to_string())));
+    let cpu = |pid: i32| -> u64 {
+        let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
+        let fields: Vec<&str> = stat.rsplit(')').next().unwrap().split_whitespace().collect();
+        fields[11].parse::<u64>().unwrap() + fields[12].parse::<u64>().unwrap()
+    };
+    let before = cpu(pod.init);
+    kill(pod.init, libc::SIGHUP);
+    crowd.wait_for("all told");
+    let ticks = cpu(pod.init) - before;
+    say(&format!("1000 leaders: {} µs of CPU each to be told", ticks * 10));
+}
+
+#[test]
+fn pause_by_name_and_its_version() {
+    let link = crate::support::scratch("name").join("pause");
+    std::os::unix::fs::symlink(podinit(), &link).unwrap();
+    let run = finish(Command::new(&link).arg("-v"));
+    assert_eq!(run.stdout, concat!("podinit ", env!("CARGO_PKG_VERSION"), "\n"));
+    let mut pod = Pod::from(Running::start(&mut in_namespace(&link)));
+    let mut app = pod.leader(ways()[0], "app", "handler");
+    kill(pod.init, libc::SIGHUP);
+    app.wait_for("got 1");
+    // And not as PID 1 it says so, and is nobody's forwarder.
+    let run = Running::start(&mut as_process(&["--pause"]));
+    run.wait_for_stderr("not PID 1");
+    run.kill(libc::SIGHUP);
+    run.kill(libc::SIGTERM);
+    assert_eq!(run.finish().code, Some(0));
+}
+
+#[test]
+fn months_of_signals_leave_nothing_behind() {
+    let apart = ways()[0];
+    let mut pod = Pod::start(&[]);
+    let mut app = pod.leader(apart, "app", "handler");
+    let memory = |pod: &Pod| status_field(pod.init, "VmRSS");
+    let mut round = |pod: &Pod| {
+        for _ in 0..200 {
+            kill(pod.init, libc::SIGHUP);
+            app.wait_for("got 1");
+        }
+    };
+    round(&pod);
+    let before = memory(&pod);
+    round(&pod);
+    round(&pod);
+    assert_eq!(memory(&pod), before);
+    eventually("it sleeps", || status_field(pod.init, "State").starts_with('S'));
+}
