@@ -210,7 +210,7 @@ fn who_is_told_and_who_is_spared() {
         ("not at all", vec!["sh", "-c", "echo ready; exec sleep 1000"], false),
         ("ignored", vec!["sh", "-c", "trap '' HUP; echo ready; exec sleep 1000"], false),
     ] {
-        let mut pod = Pod::start(&[]);
+        let mut pod = Pod::start(apart.options());
         let mut run = pod.enter(apart, "it", &words);
         run.wait_for("ready");
         // tini and the like are ready when their workload is, or a moment later.
@@ -500,7 +500,7 @@ fn nobody_gets_by_it_what_the_kernel_would_refuse() {
 #[test]
 fn a_hostile_neighbour_changes_nothing() {
     let apart = ways()[0];
-    let mut pod = Pod::start(&[]);
+    let mut pod = Pod::start(apart.options());
     let mut app = pod.leader(apart, "app", "handler");
     // Forks and exits as fast as it can, under names that look like the fields behind them.
     let script = "import os
