@@ -5,6 +5,7 @@ mod forwarding;
 mod logging;
 mod pod;
 mod postgres;
+mod readme;
 mod reaping;
 mod starting;
 mod stopping;
