@@ -1,12 +1,15 @@
 //! The command line, made into a [`Config`].
 
-use std::ffi::{OsStr, OsString};
+use std::borrow::Cow;
+use std::ffi::OsString;
 use std::os::unix::ffi::OsStrExt;
 use std::time::Duration;
 
 use lexopt::{Arg, Parser};
+use log::LevelFilter;
 
-use crate::config::{Config, PodTarget, Remap, Rewrite, Target};
+use crate::config::{AtExit, Config, PodTarget, Remap, Rewrite, Subreaper, Target};
+use crate::persona::{self, Persona, single_child};
 use crate::signals;
 use crate::sys::entry::Vector;
 
@@ -20,7 +23,8 @@ its own, forwards signals to it, reaps every orphan, and exits as it did. Once
 PROGRAM is gone, whoever is left gets SIGTERM and time to act on it.
 
   -g, --target group    forward signals to PROGRAM's process group (default)
-  -c, --target child    forward signals to PROGRAM alone
+  -c, --single-child, --target child
+                        forward signals to PROGRAM alone
       --target all      forward signals to everybody: as PID 1, all of the PID
                         namespace; otherwise all descendants
   -r, --rewrite A:B     forward signal B where A arrived; 0 for B drops it;
@@ -36,13 +40,15 @@ PROGRAM is gone, whoever is left gets SIGTERM and time to act on it.
                         parent sees it (not as PID 1)
   -p, --parent-death SIGNAL
                         have SIGNAL sent to podinit when its parent dies
-  -s, --subreaper       accepted for tini's sake: where podinit is not PID 1 it
-                        is always the reaper of its descendants
+  -s, --subreaper       where podinit is not PID 1, adopt orphans all the same;
+                        so it does anyway, but if called tini
   -w, --warn-reaped     log each orphan that is reaped
   -v, --verbose         log more; up to three times
   -h, --help            print this
   -V, --version         print the version
-  -l, --license         print the license
+  -l, -L, --license     print the license
+      --list-names      print the names that podinit may be called by: under
+                        another init's name it has that one's defaults
 
 Pod mode:
   -P, --pause           be the pause process of a pod's shared PID namespace;
@@ -64,9 +70,6 @@ Environment: PODINIT_LOG  what to log: off, error, warn (default), info, debug,
                           trace
 ";
 
-/// What `--version` prints.
-const VERSION: &str = concat!("podinit ", env!("CARGO_PKG_VERSION"), "\n");
-
 /// What `--license` prints.
 const LICENSE: &str = concat!(
     "podinit may be used under the Apache License, Version 2.0\n",
@@ -83,36 +86,53 @@ pub enum Command {
     /// Be the pause process of a pod.
     Pause { config: Config },
     /// Print this on stdout, and no more.
-    Print(&'static str),
+    Print(Cow<'static, str>),
 }
 
-/// Reads the command line.
+/// Reads the command line of `persona`, and the environment variables that it minds.
 ///
 /// # Errors
 /// What is wrong with it, in a few words.
-pub fn parse(args: Vector) -> Result<Command, String> {
-    let called_pause = args.iter().next().is_some_and(|path| basename(path) == b"pause");
-    let mut config = Config::default();
+pub fn parse(persona: &Persona, args: Vector, env: Vector) -> Result<Command, String> {
+    let mut config = (persona.defaults)();
+    for (name, apply) in persona.variables {
+        if let Some(value) = env.value(name) {
+            apply(&mut config, value);
+        }
+    }
     // By far the most usual command line has no options, and then there is nothing to copy.
     if let Some(word) = args.iter().nth(1)
-        && !called_pause
+        && !persona.is_pause
         && !matches!(word.as_bytes(), [b'-', _, ..])
     {
         return Ok(Command::Run { config, program: 1 });
     }
-    let mut pause = called_pause;
+    let mut pause = persona.is_pause;
     let mut wanted = None;
     let mut program = None;
     let mut parser = Parser::from_args(args.iter().skip(1));
     while let Some(arg) = parser.next().map_err(|error| error.to_string())? {
+        let arg = match arg {
+            Arg::Long(name) => Arg::Long(complete(name)?),
+            Arg::Short(letter) => Arg::Short(letter),
+            Arg::Value(word) => Arg::Value(word),
+        };
         match arg {
             Arg::Short('g') => wanted = Some(AnyTarget::Init(Target::Group)),
-            Arg::Short('c') => wanted = Some(AnyTarget::Init(Target::Child)),
+            Arg::Short('c') | Arg::Long("single-child") => {
+                wanted = None;
+                single_child(&mut config);
+            }
             Arg::Long("target") => wanted = Some(value(&mut parser, "target", target)?),
             Arg::Short('r') | Arg::Long("rewrite") => {
-                config.rewrite.push(value(&mut parser, "rewriting of signals", rewrite)?);
+                let it = value(&mut parser, "rewriting of signals", rewrite)?;
+                let highest = it.to.map_or(it.from, |to| to.max(it.from)).number();
+                if highest > persona.highest_rewrite {
+                    return Err(format!("not a valid rewriting of signals: {highest} is too high"));
+                }
+                config.rewrite.push(it);
             }
-            Arg::Long("grace") => config.grace = value(&mut parser, "duration", duration)?,
+            Arg::Long("grace") => config.at_exit = AtExit::Ask(value(&mut parser, "duration", duration)?),
             Arg::Long("kill-after") => config.kill_after = Some(value(&mut parser, "duration", duration)?),
             Arg::Long("die-alike") => config.die_alike = true,
             Arg::Short('e') | Arg::Long("remap") => {
@@ -123,14 +143,16 @@ pub fn parse(args: Vector) -> Result<Command, String> {
             }
             Arg::Short('P') | Arg::Long("pause") => pause = true,
             Arg::Long("keep-privileges") => config.keep_privileges = true,
-            Arg::Short('s') | Arg::Long("subreaper") => {}
+            Arg::Short('s') | Arg::Long("subreaper") => config.subreaper = Subreaper::Always,
             Arg::Short('w') | Arg::Long("warn-reaped") => config.warn_reaped = true,
-            // As with Kubernetes' pause.
-            Arg::Short('v') if called_pause => return Ok(Command::Print(VERSION)),
-            Arg::Short('v') | Arg::Long("verbose") => config.verbosity = config.verbosity.saturating_add(1),
-            Arg::Short('h') | Arg::Long("help") => return Ok(Command::Print(HELP)),
-            Arg::Short('V') | Arg::Long("version") => return Ok(Command::Print(VERSION)),
-            Arg::Short('l') | Arg::Long("license") => return Ok(Command::Print(LICENSE)),
+            Arg::Short('v') if persona.v_is_version => return print(persona.version),
+            Arg::Short('v') | Arg::Long("verbose") => {
+                config.log_level = raised(config.log_level, persona.verbose);
+            }
+            Arg::Short('h') | Arg::Long("help") => return print(HELP),
+            Arg::Short('V') | Arg::Long("version") => return print(persona.version),
+            Arg::Short('l' | 'L') | Arg::Long("license") => return print(LICENSE),
+            Arg::Long("list-names") => return Ok(Command::Print(persona::names().into())),
             Arg::Value(_) => {
                 let behind = parser.raw_args().map_err(|error| error.to_string())?.as_slice().len();
                 program = Some(args.len() - behind - 1);
@@ -154,9 +176,48 @@ pub fn parse(args: Vector) -> Result<Command, String> {
     }
 }
 
-/// The file name in a path.
-fn basename(path: &OsStr) -> &[u8] {
-    path.as_bytes().rsplit(|&byte| byte == b'/').next().unwrap_or_default()
+/// The long options, as getopt_long knows them: enough letters to tell one from the others will do.
+const LONG: [&str; 17] = [
+    "die-alike",
+    "grace",
+    "help",
+    "keep-privileges",
+    "kill-after",
+    "license",
+    "list-names",
+    "parent-death",
+    "pause",
+    "remap",
+    "rewrite",
+    "single-child",
+    "subreaper",
+    "target",
+    "verbose",
+    "version",
+    "warn-reaped",
+];
+
+/// The long option that `name` is, or is the beginning of.
+fn complete(name: &str) -> Result<&'static str, String> {
+    if let Some(exact) = LONG.iter().find(|long| **long == name) {
+        return Ok(exact);
+    }
+    let mut candidates = LONG.iter().filter(|long| long.starts_with(name));
+    match (candidates.next(), candidates.next()) {
+        (Some(only), None) => Ok(only),
+        (Some(one), Some(other)) => Err(format!("option '--{name}' may be --{one} or --{other}")),
+        (None, _) => Err(format!("invalid option '--{name}'")),
+    }
+}
+
+fn print(text: &'static str) -> Result<Command, String> {
+    Ok(Command::Print(Cow::Borrowed(text)))
+}
+
+/// `level`, and so many more.
+fn raised(level: LevelFilter, by: u8) -> LevelFilter {
+    let all = LevelFilter::iter().skip_while(|at| *at < level);
+    all.take(1 + usize::from(by)).last().unwrap_or(level)
 }
 
 /// What `--target` takes.
@@ -218,11 +279,18 @@ fn exit_code(text: &str) -> Option<u8> {
 
 #[cfg(test)]
 mod tests {
+    use std::ffi::OsStr;
+
     use super::*;
     use crate::signals::Signal;
+    use crate::sys::launch::Session;
+
+    fn parse(words: &[&str], env: &[&str]) -> Result<Command, String> {
+        super::parse(Persona::called(words.first().map(OsStr::new)), Vector::of(words), Vector::of(env))
+    }
 
     fn run(words: &[&str]) -> (Config, usize) {
-        match parse(Vector::of(words)) {
+        match parse(words, &[]) {
             Ok(Command::Run { config, program }) => (config, program),
             other => panic!("{words:?}: {other:?}"),
         }
@@ -230,8 +298,8 @@ mod tests {
 
     #[test]
     fn options_end_at_the_first_word_that_is_none() {
-        assert_eq!(run(&["podinit", "sh", "-c", "true"]), (Config::default(), 1));
-        assert_eq!(run(&["podinit", "--", "-x"]), (Config::default(), 2));
+        assert_eq!(run(&["podinit", "sh", "-c", "true"]), (Config::DEFAULT, 1));
+        assert_eq!(run(&["podinit", "--", "-x"]), (Config::DEFAULT, 2));
         assert_eq!(run(&["podinit", "-g", "sh", "-v", "--"]).1, 2);
         assert_eq!(run(&["podinit", "-v", "--", "--", "x"]).1, 3);
         assert_eq!(run(&["podinit", "-"]).1, 1);
@@ -240,16 +308,16 @@ mod tests {
 
     #[test]
     fn pod_mode_by_option_or_by_name() {
-        let sender = Config { pod_target: PodTarget::Sender, ..Config::default() };
+        let sender = Config { pod_target: PodTarget::Sender, ..Config::DEFAULT };
         for (words, config) in [
-            (&["podinit", "--pause"][..], Config::default()),
+            (&["podinit", "--pause"][..], Config::DEFAULT),
             (&["podinit", "-P", "--target=sender"], sender),
-            (&["/pause"], Config::default()),
-            (&["pause", "--grace", "5s"], Config::default()),
+            (&["/pause"], Config::DEFAULT),
+            (&["pause", "--grace", "5s"], Config::DEFAULT),
         ] {
-            assert_eq!(parse(Vector::of(words)), Ok(Command::Pause { config }), "{words:?}");
+            assert_eq!(parse(words, &[]), Ok(Command::Pause { config }), "{words:?}");
         }
-        assert_eq!(parse(Vector::of(&["/pause", "-v"])), Ok(Command::Print(VERSION)));
+        assert_eq!(parse(&["/pause", "-v"], &[]), print(Persona::called(None).version));
     }
 
     #[test]
@@ -257,10 +325,44 @@ mod tests {
         let (config, program) = run(&["podinit", "-cwvve143", "--remap=3:4", "-p", "KILL", "sleep"]);
         assert_eq!(program, 5);
         assert_eq!(config.target, Target::Child);
-        assert_eq!(config.verbosity, 2);
+        assert_eq!(config.log_level, LevelFilter::Debug);
         assert!(config.warn_reaped);
         assert_eq!(config.remap, [Remap { from: 143, to: 0 }, Remap { from: 3, to: 4 }]);
         assert_eq!(config.parent_death, Signal::new(9));
+    }
+
+    #[test]
+    fn other_names_have_other_defaults() {
+        let tini = run(&["/usr/bin/tini", "--", "x"]).0;
+        assert_eq!((tini.target, tini.at_exit), (Target::Child, AtExit::Ask(Duration::ZERO)));
+        assert_eq!(tini.subreaper, Subreaper::OnRequest);
+        assert_eq!(run(&["tini", "-gs", "x"]).0.target, Target::Group);
+        assert_eq!(run(&["tini", "-s", "x"]).0.subreaper, Subreaper::Always);
+        assert_eq!(run(&["dumb-init", "x"]).0.session, Session::Own);
+        let single = run(&["dumb-init", "-c", "x"]).0;
+        assert_eq!((single.target, single.session), (Target::Child, Session::Ours));
+        assert_eq!(run(&["podinit", "-c", "x"]).0.session, Session::OwnGroup);
+        assert_eq!(run(&["dumb-init", "-v", "x"]).0.log_level, LevelFilter::Debug);
+        assert_eq!(run(&["dumb-init", "--rew=15:3", "x"]).0.rewrite.len(), 1);
+        assert!(parse(&["dumb-init", "-r", "15:32", "x"], &[]).is_err());
+        assert!(parse(&["podinit", "-r", "15:32", "x"], &[]).is_ok());
+        assert!(parse(&["podinit", "--re=15:3", "x"], &[]).is_err(), "--remap or --rewrite");
+    }
+
+    #[test]
+    fn other_names_mind_other_variables() {
+        let with = |name: &str, entry: &str| match parse(&[name, "x"], &[entry]) {
+            Ok(Command::Run { config, .. }) => config,
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(with("tini", "TINI_SUBREAPER=").subreaper, Subreaper::Always);
+        assert_eq!(with("tini", "TINI_KILL_PROCESS_GROUP=").target, Target::Group);
+        assert_eq!(with("tini", "TINI_VERBOSITY=3").log_level, LevelFilter::Debug);
+        assert_eq!(with("dumb-init", "DUMB_INIT_SETSID=0").session, Session::Ours);
+        assert_eq!(with("dumb-init", "DUMB_INIT_DEBUG=1").log_level, LevelFilter::Debug);
+        assert_eq!(with("dumb-init", "DUMB_INIT_DEBUG=0").log_level, LevelFilter::Warn);
+        assert_eq!(with("catatonit", "CATATONIT_DEBUG=1").log_level, LevelFilter::Debug);
+        assert_eq!(with("podinit", "TINI_VERBOSITY=3"), Config::DEFAULT);
     }
 
     #[test]
@@ -322,7 +424,7 @@ mod tests {
             &["podinit", "--target", "leaders", "x"],
             &["/pause", "x"],
         ] {
-            assert!(parse(Vector::of(words)).is_err(), "{words:?}");
+            assert!(parse(words, &[]).is_err(), "{words:?}");
         }
     }
 

@@ -2,11 +2,14 @@
 
 use std::time::Duration;
 
+use log::LevelFilter;
+
 use crate::signals::Signal;
+use crate::sys::launch::Session;
 use crate::sys::process::End;
 
 /// Everything that podinit can be told.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Config {
     /// Who gets a forwarded signal.
     pub target: Target,
@@ -16,8 +19,8 @@ pub struct Config {
     pub keep_privileges: bool,
     /// Signals to be forwarded as others, or not at all.
     pub rewrite: Vec<Rewrite>,
-    /// How long the rest may take to end once the main process has; zero leaves at once.
-    pub grace: Duration,
+    /// What becomes of the rest once the main process has ended.
+    pub at_exit: AtExit,
     /// How long after the first forwarded TERM, INT or QUIT everybody is killed, if at all.
     pub kill_after: Option<Duration>,
     /// Exit statuses to be replaced.
@@ -26,28 +29,68 @@ pub struct Config {
     pub die_alike: bool,
     /// The signal that our parent's death sends us.
     pub parent_death: Option<Signal>,
+    /// Whether to adopt orphans where we are not PID 1.
+    pub subreaper: Subreaper,
+    /// Which session and group the workload is started in.
+    pub session: Session,
+    /// Whether to stop ourselves with TSTP, TTIN and TTOU, as dumb-init does, and not when the main
+    /// process stops.
+    pub suspends: bool,
+    /// The exit statuses of failures that are not the workload's.
+    pub failures: Failures,
     /// Whether to log each orphan that is reaped.
     pub warn_reaped: bool,
-    /// How many levels more than usual to log.
-    pub verbosity: u8,
+    /// What is logged.
+    pub log_level: LevelFilter,
 }
 
-impl Default for Config {
-    fn default() -> Config {
-        Config {
-            target: Target::Group,
-            pod_target: PodTarget::Leaders,
-            keep_privileges: false,
-            rewrite: Vec::new(),
-            grace: Duration::from_secs(5),
-            kill_after: None,
-            remap: Vec::new(),
-            die_alike: false,
-            parent_death: None,
-            warn_reaped: false,
-            verbosity: 0,
-        }
-    }
+impl Config {
+    /// What is done if nobody says otherwise.
+    pub const DEFAULT: Config = Config {
+        target: Target::Group,
+        pod_target: PodTarget::Leaders,
+        keep_privileges: false,
+        rewrite: Vec::new(),
+        at_exit: AtExit::Ask(Duration::from_secs(5)),
+        kill_after: None,
+        remap: Vec::new(),
+        die_alike: false,
+        parent_death: None,
+        subreaper: Subreaper::Always,
+        session: Session::OwnGroup,
+        suspends: false,
+        failures: Failures { own: 125, not_found: 127, not_executable: 126 },
+        warn_reaped: false,
+        log_level: LevelFilter::Warn,
+    };
+}
+
+/// What becomes of the rest once the main process has ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AtExit {
+    /// They are asked to stop, and killed when the time is up; at once if that is zero.
+    Ask(Duration),
+    /// The main process's group is sent a TERM, and nobody is waited for (dumb-init).
+    TermGroup,
+}
+
+/// Whether to adopt orphans where we are not PID 1.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Subreaper {
+    Always,
+    /// Not unless told, and with a warning (tini).
+    OnRequest,
+}
+
+/// The exit statuses of failures that are not the workload's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Failures {
+    /// Of podinit's own: bad usage, no process to be had.
+    pub own: u8,
+    /// The program is not there.
+    pub not_found: u8,
+    /// It is there, and cannot be executed.
+    pub not_executable: u8,
 }
 
 /// Who gets a forwarded signal.
@@ -88,9 +131,24 @@ pub struct Remap {
 }
 
 impl Config {
+    /// How long those who are asked to stop may take.
+    pub fn grace(&self) -> Duration {
+        match self.at_exit {
+            AtExit::Ask(grace) => grace,
+            AtExit::TermGroup => Duration::ZERO,
+        }
+    }
+
     /// What is to be sent where `signal` arrived or would have been sent; `None` for nothing.
     pub fn rewritten(&self, signal: Signal) -> Option<Signal> {
-        self.rewrite.iter().rev().find(|rewrite| rewrite.from == signal).map_or(Some(signal), |it| it.to)
+        let told = self.rewrite.iter().rev().find(|rewrite| rewrite.from == signal).map(|it| it.to);
+        told.unwrap_or(match signal {
+            // A process group in a session without a shell is not stopped by these (dumb-init).
+            Signal::TSTP | Signal::TTIN | Signal::TTOU if self.suspends && self.session == Session::Own => {
+                Some(Signal::STOP)
+            }
+            _ => Some(signal),
+        })
     }
 
     /// Our exit status when the main process has ended so: its own, or 128+n after signal n, as
@@ -125,7 +183,7 @@ mod tests {
     #[test]
     fn the_last_remap_of_a_status_counts() {
         let remap = vec![Remap { from: 143, to: 0 }, Remap { from: 1, to: 2 }, Remap { from: 1, to: 3 }];
-        let config = Config { remap, die_alike: true, ..Config::default() };
+        let config = Config { remap, die_alike: true, ..Config::DEFAULT };
         assert_eq!(config.exit_status(End::Killed(Signal::TERM)), 0);
         assert_eq!(config.exit_status(End::Exited(1)), 3);
         assert_eq!(config.exit_status(End::Exited(255)), 255);
@@ -142,7 +200,7 @@ mod tests {
             Rewrite { from: Signal::TERM, to: Some(Signal::QUIT) },
             Rewrite { from: Signal::QUIT, to: None },
         ];
-        let config = Config { rewrite, ..Config::default() };
+        let config = Config { rewrite, ..Config::DEFAULT };
         assert_eq!(config.rewritten(Signal::TERM), Some(Signal::QUIT), "once, not over and over");
         assert_eq!(config.rewritten(Signal::QUIT), None);
         assert_eq!(config.rewritten(Signal::CONT), Some(Signal::CONT));

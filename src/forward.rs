@@ -7,6 +7,7 @@ use crate::config::{Config, Target};
 use crate::procfs;
 use crate::rest::Rest;
 use crate::signals::{Origin, Received, Signal};
+use crate::sys::launch::Session;
 use crate::sys::process::Pid;
 use crate::sys::signal::{Queued, kill_group, kill_process, queue};
 
@@ -30,6 +31,11 @@ impl Forwarder<'_> {
         let signal = self.config.rewritten(arrived);
         debug!("{arrived} from {sender} (uid {uid}), {origin:?}; sending {signal:?}");
         let signal = signal?;
+        if self.config.session == Session::Ours && origin == Origin::Kernel && arrived != Signal::HUP {
+            // The terminal sent it to the whole of the group that the workload shares with us. (But of a
+            // hang-up the kernel tells the session's leader alone.)
+            return None;
+        }
         if Some(signal) == self.config.rewritten(Signal::TERM) {
             // A moment before it is sent: who is born in between is asked twice rather than never.
             let (target, main) = (self.config.target, self.main);

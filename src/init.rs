@@ -4,8 +4,7 @@ use std::time::Instant;
 
 use log::{error, info, warn};
 
-use crate::EXIT_OWN_FAILURE;
-use crate::config::Config;
+use crate::config::{AtExit, Config, Subreaper, Target};
 use crate::forward::Forwarder;
 use crate::reap::reap;
 use crate::rest::Rest;
@@ -14,31 +13,34 @@ use crate::signals::{Event, Mailbox, Signal};
 use crate::spawn::spawn;
 use crate::stop::{kill, stop};
 use crate::sys::entry::Start;
+use crate::sys::launch::Session;
 use crate::sys::process::{
     Change, End, Pid, become_subreaper, leave_no_core, own_pid, parent_pid, signal_on_parent_death,
 };
-use crate::sys::signal::{Disposition, act_by_default, kill_process, set_disposition};
-use crate::terminal::{Terminal, follow_stop};
+use crate::sys::signal::{Disposition, act_by_default, kill_group, kill_process, set_disposition};
+use crate::terminal::{self, Terminal, follow_stop};
 
 /// Runs the workload that begins at argument `program`, and returns our exit status.
 pub fn run(start: &Start, config: &Config, program: usize) -> u8 {
     let own = own_pid();
-    if own.get() != 1
-        && let Err(errno) = become_subreaper()
-    {
-        warn!("cannot become a subreaper, so orphans are left to somebody else: {}", errno.desc());
+    if own.get() != 1 {
+        adopt_orphans(config.subreaper);
     }
     if let Some(signal) = config.parent_death {
         follow_parent(signal, own);
     }
     // Inherited as ignored, it would have the kernel reap the workload, and its status be lost.
     let child_disposition = set_disposition(Signal::CHLD, Disposition::Default);
-    let terminal = Terminal::find();
-    let main = match spawn(start, program, terminal.filter(|it| it.is_ours()), child_disposition) {
+    if config.session == Session::Own {
+        terminal::give_up();
+    }
+    let terminal = if config.session == Session::OwnGroup { Terminal::find() } else { None };
+    let foreground = terminal.filter(|terminal| terminal.is_ours());
+    let main = match spawn(start, program, config.session, foreground, child_disposition) {
         Ok(main) => main,
         Err(error) => {
             error!("{error}");
-            return error.status();
+            return error.status(config.failures);
         }
     };
     info!("started the workload as {main}");
@@ -48,7 +50,7 @@ pub fn run(start: &Start, config: &Config, program: usize) -> u8 {
         Err(errno) => {
             error!("signalfd: {}", errno.desc());
             let _ = kill_process(main, Signal::TERM);
-            return EXIT_OWN_FAILURE;
+            return config.failures.own;
         }
     };
     let end = Init { config, own, main, terminal, mailbox, rest: Rest::new(own) }.live();
@@ -87,10 +89,10 @@ impl Init<'_> {
                         Some(Change::Ended(_, end)) => {
                             info!("the workload has ended: {end:?}");
                             let kill_at = if killed { Some(Instant::now()) } else { kill_at };
-                            stop(self.config, &self.mailbox, &mut self.rest, kill_at);
+                            self.leave(kill_at);
                             return end;
                         }
-                        Some(Change::Stopped(_, signal)) if self.own.get() != 1 => {
+                        Some(Change::Stopped(_, signal)) if self.own.get() != 1 && !self.config.suspends => {
                             follow_stop(self.terminal, signal);
                         }
                         Some(Change::Stopped(..)) | None => {}
@@ -105,6 +107,9 @@ impl Init<'_> {
                     if sent.is_some() && asks_to_stop(received.signal) && kill_at.is_none() && !killed {
                         kill_at = self.config.kill_after.and_then(|after| Instant::now().checked_add(after));
                     }
+                    if self.config.suspends && is_tty_stop(received.signal) {
+                        let _ = kill_process(self.own, Signal::STOP);
+                    }
                 }
                 Event::Deadline | Event::StrangerEnded => {
                     kill(&self.rest);
@@ -114,6 +119,38 @@ impl Init<'_> {
             }
         }
     }
+
+    /// Sees to the rest, now that the main process is gone.
+    fn leave(&mut self, kill_at: Option<Instant>) {
+        match (self.config.at_exit, self.config.rewritten(Signal::TERM)) {
+            (AtExit::Ask(grace), _) => stop(self.config, grace, &self.mailbox, &mut self.rest, kill_at),
+            (AtExit::TermGroup, Some(signal)) if self.config.target != Target::Child => {
+                let _ = kill_group(self.main, signal);
+            }
+            (AtExit::TermGroup, _) => {}
+        }
+    }
+}
+
+/// Adopts the orphans among our descendants, or warns that nobody asked for that.
+fn adopt_orphans(subreaper: Subreaper) {
+    match subreaper {
+        Subreaper::Always => {
+            if let Err(errno) = become_subreaper() {
+                warn!("cannot become a subreaper, so orphans are left to somebody else: {}", errno.desc());
+            }
+        }
+        // People grep for these words of tini's.
+        Subreaper::OnRequest => warn!(
+            "not PID 1 and isn't registered as a child subreaper, so zombie reaping won't work: \
+             give -s, or set TINI_SUBREAPER"
+        ),
+    }
+}
+
+/// Whether `signal` is one by which a terminal stops a job.
+fn is_tty_stop(signal: Signal) -> bool {
+    matches!(signal, Signal::TSTP | Signal::TTIN | Signal::TTOU)
 }
 
 /// Whether `signal` is how people and engines ask a program to stop.

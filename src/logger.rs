@@ -18,16 +18,13 @@ use crate::sys::fd::write_stderr_nowait;
 /// The environment variable with the filter, in env_logger's terms.
 pub const FILTER_VARIABLE: &str = "PODINIT_LOG";
 
-/// What is logged if nobody says anything.
-const DEFAULT_LEVEL: LevelFilter = LevelFilter::Warn;
-
 static LOGGER: LateLogger = LateLogger { filter: OnceLock::new(), inner: OnceLock::new() };
 
 /// Starts logging. `filter` is the value of [`FILTER_VARIABLE`].
 pub fn start(filter: Option<&OsStr>) {
     // It fails if there is a logger already, and there is none.
     let _ = log::set_logger(&LOGGER);
-    log::set_max_level(DEFAULT_LEVEL);
+    log::set_max_level(LevelFilter::Warn);
     let Some(filter) = filter.filter(|text| !text.is_empty()) else { return };
     // env_logger would complain of a bad filter by itself, and wait for stderr if it must.
     match filter.to_str().map(|text| (text, env_filter::Builder::new().try_parse(text).map(|_| ()))) {
@@ -39,14 +36,8 @@ pub fn start(filter: Option<&OsStr>) {
     }
 }
 
-/// Logs more: the given number of levels above the default. The filter variable has precedence.
-pub fn raise(levels: u8) {
-    let level = match levels {
-        0 => return,
-        1 => LevelFilter::Info,
-        2 => LevelFilter::Debug,
-        _ => LevelFilter::Trace,
-    };
+/// Logs what is at `level` or above. The filter variable has precedence.
+pub fn set_level(level: LevelFilter) {
     if LOGGER.filter.get().is_none() {
         log::set_max_level(level);
     }

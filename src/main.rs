@@ -2,8 +2,8 @@
 //!
 //! The way of a signal, front to back: it arrives in `signals`, `init` decides what it means, and
 //! `forward` delivers it; once the workload is gone, `stop` has the `rest` end. In a pod's shared PID
-//! namespace `pod` is in the place of `init`, and delivers to the leaders of the `containers`. `cli` and
-//! `config` come before; `spawn`, `settle`, `reap`, `terminal` and `procfs` stand beside; and `sys` below them all is the only
+//! namespace `pod` is in the place of `init`, and delivers to the leaders of the `containers`. `cli`,
+//! `persona` and `config` come before; `spawn`, `settle`, `reap`, `terminal` and `procfs` stand beside; and `sys` below them all is the only
 //! one to use `unsafe`.
 #![cfg_attr(not(test), no_main)]
 #![deny(unsafe_code)]
@@ -14,6 +14,7 @@ mod containers;
 mod forward;
 mod init;
 mod logger;
+mod persona;
 mod pod;
 mod procfs;
 mod reap;
@@ -30,39 +31,37 @@ use std::io::{self, Write};
 use log::error;
 
 use cli::Command;
+use persona::Persona;
 use sys::entry::Start;
-
-/// Our exit status when it is podinit that failed, and not the workload (timeout(1), env(1) and
-/// container engines use the same).
-const EXIT_OWN_FAILURE: u8 = 125;
 
 /// Does what the command line says and returns the exit status. `sys::entry` calls it, with every
 /// signal blocked.
 fn run(start: Start) -> u8 {
     logger::start(start.env.value(logger::FILTER_VARIABLE));
-    match cli::parse(start.args) {
+    let persona = Persona::called(start.args.iter().next());
+    match cli::parse(persona, start.args, start.env) {
         Ok(Command::Run { config, program }) => {
-            logger::raise(config.verbosity);
+            logger::set_level(config.log_level);
             init::run(&start, &config, program)
         }
         Ok(Command::Pause { config }) => {
-            logger::raise(config.verbosity);
+            logger::set_level(config.log_level);
             pod::run(&config)
         }
-        Ok(Command::Print(text)) => print(text),
+        Ok(Command::Print(text)) => print(&text, persona),
         Err(problem) => {
             error!("{problem} (see podinit --help)");
-            EXIT_OWN_FAILURE
+            (persona.defaults)().failures.own
         }
     }
 }
 
-fn print(text: &str) -> u8 {
+fn print(text: &str, persona: &Persona) -> u8 {
     match io::stdout().write_all(text.as_bytes()).and_then(|()| io::stdout().flush()) {
         Ok(()) => 0,
         Err(problem) => {
             error!("stdout: {problem}");
-            EXIT_OWN_FAILURE
+            (persona.defaults)().failures.own
         }
     }
 }

@@ -6,7 +6,6 @@ use std::time::{Duration, Instant};
 use log::{debug, error, info, warn};
 use nix::errno::Errno;
 
-use crate::EXIT_OWN_FAILURE;
 use crate::config::{Config, PodTarget};
 use crate::containers::{self, Container};
 use crate::procfs::{self, Identity, Stat, Status};
@@ -44,7 +43,7 @@ pub fn run(config: &Config) -> u8 {
         Ok(mailbox) => mailbox,
         Err(errno) => {
             error!("signalfd: {}", errno.desc());
-            return EXIT_OWN_FAILURE;
+            return config.failures.own;
         }
     };
     if own_uid() == 0 && !config.keep_privileges {
@@ -144,7 +143,7 @@ impl Pod<'_> {
         for container in &containers {
             self.tell(container.leader, signal, received.origin);
         }
-        let deadline = Instant::now().checked_add(self.config.grace);
+        let deadline = Instant::now().checked_add(self.config.grace());
         Some(ending.unwrap_or(Ending { leaders: leaders(&containers), deadline: None }))
             .map(|ending| Ending { deadline: ending.deadline.or(deadline), ..ending })
     }

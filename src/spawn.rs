@@ -6,8 +6,9 @@ use std::os::unix::ffi::OsStrExt;
 
 use nix::errno::Errno;
 
+use crate::config::Failures;
 use crate::sys::entry::Start;
-use crate::sys::launch::{Failure, Launch, exec_failure_status, launch};
+use crate::sys::launch::{Failure, Launch, Session, launch};
 use crate::sys::process::{Pid, own_pid};
 use crate::sys::signal::Disposition;
 use crate::terminal::Terminal;
@@ -23,11 +24,12 @@ pub struct Error {
 }
 
 impl Error {
-    /// Our exit status then: 127 not found, 126 not executable, 125 no fault of the program's.
-    pub fn status(&self) -> u8 {
+    /// Our exit status then, one of `failures`.
+    pub fn status(&self, failures: Failures) -> u8 {
         match self.failure {
-            Failure::Fork(_) => crate::EXIT_OWN_FAILURE,
-            Failure::Exec(errno) => exec_failure_status(errno),
+            Failure::Fork(_) => failures.own,
+            Failure::Exec(Errno::ENOENT | Errno::ENOTDIR) => failures.not_found,
+            Failure::Exec(_) => failures.not_executable,
         }
     }
 }
@@ -54,8 +56,8 @@ fn names_existing_file(program: &OsStr) -> bool {
     program.as_bytes().contains(&b'/') && std::path::Path::new(program).exists()
 }
 
-/// Starts the workload that begins at argument `program`, in a process group of its own and in the
-/// foreground of `terminal`. Everything else it finds as we did, `child_disposition` (of SIGCHLD)
+/// Starts the workload that begins at argument `program`, in this session, and in the foreground of
+/// `terminal`. Everything else it finds as we did, `child_disposition` (of SIGCHLD)
 /// included.
 ///
 /// # Errors
@@ -63,6 +65,7 @@ fn names_existing_file(program: &OsStr) -> bool {
 pub fn spawn(
     start: &Start,
     program: usize,
+    session: Session,
     terminal: Option<Terminal>,
     child_disposition: Disposition,
 ) -> Result<Pid, Error> {
@@ -76,6 +79,7 @@ pub fn spawn(
         path: start.env.value("PATH").unwrap_or(OsStr::new(DEFAULT_PATH)),
         mask: start.mask,
         child_disposition,
+        session,
         terminal: terminal.map(Terminal::fd),
         pid_slot: slot("LISTEN_PID"),
         pidfd_slot: slot("LISTEN_PIDFDID"),

@@ -17,16 +17,16 @@ use crate::signals::{Event, Mailbox, Signal};
 const PATIENCE: Duration = Duration::from_secs(1);
 
 /// Has the rest stop, now that the main process is gone, and returns when nobody is left, or the time
-/// is up: `config.grace` from now, or `kill_at` if that comes first.
-pub fn stop(config: &Config, mailbox: &Mailbox, rest: &mut Rest, kill_at: Option<Instant>) {
-    if config.grace.is_zero() || matches!(rest.left(), Left::Nobody) {
+/// is up: `grace` from now, or `kill_at` if that comes first.
+pub fn stop(config: &Config, grace: Duration, mailbox: &Mailbox, rest: &mut Rest, kill_at: Option<Instant>) {
+    if grace.is_zero() || matches!(rest.left(), Left::Nobody) {
         return;
     }
     let parting = config.rewritten(Signal::TERM);
     if let Some(signal) = parting {
         rest.ask(signal);
     }
-    let grace_ends = Instant::now().checked_add(config.grace);
+    let grace_ends = Instant::now().checked_add(grace);
     let mut deadline = [grace_ends, kill_at].into_iter().flatten().min();
     let mut killed = false;
     loop {

@@ -1,8 +1,8 @@
 //! The terminal, if there is one: whose foreground it is, and what ^Z means.
 
 use crate::signals::Signal;
-use crate::sys::process::{Pid, foreground_group, own_group, set_foreground_group};
-use crate::sys::signal::{act_by_default, kill_own_group};
+use crate::sys::process::{Pid, foreground_group, give_up_terminal, own_group, set_foreground_group};
+use crate::sys::signal::{act_by_default, discard_pending, kill_own_group};
 
 /// Our controlling terminal, by the number of a descriptor of it.
 #[derive(Clone, Copy, Debug)]
@@ -54,4 +54,13 @@ pub fn follow_stop(terminal: Option<Terminal>, signal: Signal) {
         let _ = kill_own_group(Signal::TSTP);
     }
     act_by_default(Signal::TSTP);
+}
+
+/// Leaves the terminal on stdin to the workload, which is to have it in a session of its own.
+pub fn give_up() {
+    if give_up_terminal() {
+        // Not from anybody who meant the workload (dumb-init #136).
+        discard_pending(Signal::HUP);
+        discard_pending(Signal::CONT);
+    }
 }

@@ -30,12 +30,25 @@ pub struct Launch<'a> {
     pub mask: SignalSet,
     /// What the workload does with SIGCHLD.
     pub child_disposition: Disposition,
-    /// The terminal whose foreground goes to the workload.
+    /// Which session and group it is to be in.
+    pub session: Session,
+    /// The terminal whose foreground goes to the workload's own group.
     pub terminal: Option<c_int>,
     /// Where the workload's pid belongs in `env`.
     pub pid_slot: Option<NumberSlot>,
     /// Where the inode of a pidfd of the workload belongs in `env`.
     pub pidfd_slot: Option<NumberSlot>,
+}
+
+/// Which session and process group a workload is started in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Session {
+    /// In a group of its own, in our session.
+    OwnGroup,
+    /// In a session of its own, with the terminal on its stdin, if that is free, for its own.
+    Own,
+    /// In our own group.
+    Ours,
 }
 
 /// Why the workload was not started.
@@ -45,15 +58,6 @@ pub enum Failure {
     Fork(Errno),
     /// The program could not be executed.
     Exec(Errno),
-}
-
-/// The exit status for a program that could not be executed: 127 if it is not there, else 126, as
-/// env(1), nohup(1), timeout(1) and container engines have it.
-pub fn exec_failure_status(errno: Errno) -> u8 {
-    match errno {
-        Errno::ENOENT | Errno::ENOTDIR => 127,
-        _ => 126,
-    }
 }
 
 /// The longest path that execve takes, its terminating zero included.
@@ -97,14 +101,14 @@ struct Birth<'a> {
     failed: Option<Errno>,
 }
 
-/// The child's only function. Its return value is its exit status, for emulators (qemu-user) that
-/// make a real fork of a vfork, so that our memory does not learn of the failure.
+/// The child's only function. Its exit status counts for emulators alone (qemu-user) that make a real fork
+/// of a vfork, so that our memory does not learn of the failure.
 extern "C" fn child(birth: *mut c_void) -> c_int {
     // SAFETY: `launch` passes a Birth that outlives the child's use of it, and sleeps meanwhile.
     let birth = unsafe { &mut *birth.cast::<Birth>() };
     let errno = birth.launch.become_workload();
     birth.failed = Some(errno);
-    exec_failure_status(errno).into()
+    if errno == Errno::ENOENT { 127 } else { 126 }
 }
 
 impl Launch<'_> {
@@ -121,9 +125,18 @@ impl Launch<'_> {
             {
                 slot.write(inode);
             }
-            libc::setpgid(0, 0);
-            if let Some(terminal) = self.terminal {
-                libc::tcsetpgrp(terminal, pid);
+            match self.session {
+                Session::OwnGroup => {
+                    libc::setpgid(0, 0);
+                    if let Some(terminal) = self.terminal {
+                        libc::tcsetpgrp(terminal, pid);
+                    }
+                }
+                Session::Own => {
+                    libc::setsid();
+                    libc::ioctl(0, libc::TIOCSCTTY, 0);
+                }
+                Session::Ours => {}
             }
         }
         if self.child_disposition == Disposition::Ignore {

@@ -170,3 +170,10 @@ pub fn set_foreground_group(fd: i32, group: i32) -> Result<(), Errno> {
     // SAFETY: tcsetpgrp takes numbers.
     check(unsafe { libc::tcsetpgrp(fd, group) }.into()).map(|_| ())
 }
+
+/// Gives up the controlling terminal, if it is the one on stdin. Returns whether that made the kernel
+/// send SIGHUP and SIGCONT to its foreground group: it does if we led the session (TIOCNOTTY).
+pub fn give_up_terminal() -> bool {
+    // SAFETY: the calls take numbers.
+    unsafe { libc::ioctl(0, libc::TIOCNOTTY) == 0 && libc::getsid(0) == libc::getpid() }
+}

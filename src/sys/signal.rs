@@ -18,6 +18,7 @@ impl Signal {
     /// The highest signal number of Linux.
     pub const MAX: i32 = 64;
 
+    pub const HUP: Signal = Signal(libc::SIGHUP as u8);
     pub const INT: Signal = Signal(libc::SIGINT as u8);
     pub const QUIT: Signal = Signal(libc::SIGQUIT as u8);
     pub const KILL: Signal = Signal(libc::SIGKILL as u8);
@@ -25,6 +26,7 @@ impl Signal {
     pub const TERM: Signal = Signal(libc::SIGTERM as u8);
     pub const CHLD: Signal = Signal(libc::SIGCHLD as u8);
     pub const CONT: Signal = Signal(libc::SIGCONT as u8);
+    pub const STOP: Signal = Signal(libc::SIGSTOP as u8);
     pub const TSTP: Signal = Signal(libc::SIGTSTP as u8);
     pub const TTIN: Signal = Signal(libc::SIGTTIN as u8);
     pub const TTOU: Signal = Signal(libc::SIGTTOU as u8);
@@ -197,6 +199,17 @@ pub fn act_by_default(signal: Signal) {
     let _ = kill_process(own_pid(), signal);
     let mask = set_mask(SignalSet::ALL.without(signal));
     set_mask(mask);
+}
+
+/// Takes `signal` from what is pending for us, and forgets it.
+pub fn discard_pending(signal: Signal) {
+    let set: u64 = 1 << (signal.number() - 1);
+    let at_once = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    let info = ptr::null_mut::<libc::siginfo_t>();
+    // SAFETY: the set is 8 bytes, as the size says; nothing is written.
+    unsafe {
+        libc::syscall(libc::SYS_rt_sigtimedwait, &raw const set, info, &raw const at_once, size_of::<u64>())
+    };
 }
 
 /// What came with a queued signal (sigqueue(3)).

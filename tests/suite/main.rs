@@ -3,6 +3,7 @@
 mod exiting;
 mod forwarding;
 mod logging;
+mod names;
 mod pod;
 mod postgres;
 mod readme;

@@ -48,7 +48,7 @@ fn reaped_orphans_are_named() {
         "(sh -c 'exec sleep 0.05' &); sleep 0.01; while pgrep -x sleep >/dev/null; do :; done; exit 2";
     let run = finish(&mut as_pid_1(&["-w", "sh", "-c", script]));
     assert_eq!(run.code, Some(2));
-    assert!(run.stderr.contains("reaped zombie process with pid="), "{run:?}");
+    assert!(run.stderr.contains("Reaped zombie process with pid="), "{run:?}");
     assert!(run.stderr.contains("(sleep)"), "{run:?}");
     let run = finish(&mut as_pid_1(&["sh", "-c", script]));
     assert_eq!(run.stderr, "");

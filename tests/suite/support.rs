@@ -246,6 +246,18 @@ impl Running {
         }
     }
 
+    /// The line of what has been read that contains `text`.
+    pub fn seen(&self, text: &str) -> &str {
+        self.seen
+            .iter()
+            .find(|line| line.contains(text))
+            .unwrap_or_else(|| panic!("no {text:?}: {}", self.report()))
+    }
+
+    pub fn has_ended(&mut self) -> bool {
+        self.child.try_wait().expect("wait").is_some()
+    }
+
     /// Reads stdout to its end.
     pub fn wait_for_end_of_output(&mut self) {
         loop {

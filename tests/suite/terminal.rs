@@ -76,10 +76,15 @@ impl Typist {
 
     /// Reads up to `text`, and forgets what came before its end.
     pub fn sees(&mut self, text: &str) -> &mut Typist {
+        self.reads_up_to(text);
+        self
+    }
+
+    /// Reads up to `text`, and returns what came before its end.
+    pub fn reads_up_to(&mut self, text: &str) -> String {
         loop {
             if let Some(at) = self.seen.find(text) {
-                self.seen.drain(..at + text.len());
-                return self;
+                return self.seen.drain(..at + text.len()).collect();
             }
             match self.screen.recv_timeout(Duration::from_secs(60)) {
                 Ok(more) => self.seen.push_str(&more),
@@ -137,9 +142,9 @@ signal.signal(signal.SIGINT, lambda *_: print('interrupted', flush=True))
 print('ready', flush=True)
 for line in sys.stdin: print('line', line, flush=True); sys.exit(5)";
     let mut typist = pid_1_with_terminal(&["python3", "-c", script]);
-    typist.sees("ready").types("\x03").sees("interrupted").types("x\n").sees("line x");
-    let seen = typist.seen.clone();
-    assert!(!seen.contains("interrupted"), "{seen}");
+    typist.sees("ready").types("\x03").sees("interrupted").types("x\n");
+    let between = typist.reads_up_to("line x");
+    assert!(!between.contains("interrupted"), "{between}");
     assert_eq!(typist.code(), Some(5));
 }
 

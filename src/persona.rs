@@ -1,0 +1,181 @@
+//! The names that podinit can be called by. Under another init's name it has that init's defaults, since
+//! somebody put it under an ENTRYPOINT that nobody has looked at; it never loses an option by that.
+
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+use std::time::Duration;
+
+use log::LevelFilter;
+
+use crate::config::{AtExit, Config, Failures, Subreaper, Target};
+use crate::sys::launch::Session;
+
+/// One program, as its users know it.
+pub struct Persona {
+    /// The names that stand for it.
+    pub names: &'static [&'static str],
+    /// What it does if nobody says otherwise.
+    pub defaults: fn() -> Config,
+    /// How many levels more a `-v` logs.
+    pub verbose: u8,
+    /// Whether `-v` prints the version instead.
+    pub v_is_version: bool,
+    /// Whether it is a pod's pause process without being told.
+    pub is_pause: bool,
+    /// The highest signal that `--rewrite` takes.
+    pub highest_rewrite: i32,
+    /// What `--version` prints.
+    pub version: &'static str,
+    /// The environment variables that it minds.
+    pub variables: &'static [Variable],
+}
+
+/// An environment variable, and what it does to the defaults.
+type Variable = (&'static str, fn(&mut Config, &OsStr));
+
+const VERSION: &str = concat!("podinit ", env!("CARGO_PKG_VERSION"), "\n");
+
+/// `docker info` understands no other form (parseInitVersion in moby), and catatonit keeps to it too.
+const TINI_VERSION: &str = concat!("tini version ", env!("CARGO_PKG_VERSION"), "_podinit\n");
+
+const PODINIT: Persona = Persona {
+    names: &["podinit"],
+    defaults: || Config::DEFAULT,
+    verbose: 1,
+    v_is_version: false,
+    is_pause: false,
+    highest_rewrite: 64,
+    version: VERSION,
+    variables: &[],
+};
+
+/// A row a program; the first one is for every other name.
+static TABLE: [Persona; 6] = [
+    PODINIT,
+    Persona {
+        names: &["tini", "tini-static"],
+        defaults: || Config {
+            target: Target::Child,
+            at_exit: AtExit::Ask(Duration::ZERO),
+            subreaper: Subreaper::OnRequest,
+            failures: Failures { own: 1, not_found: 127, not_executable: 126 },
+            ..Config::DEFAULT
+        },
+        version: TINI_VERSION,
+        variables: &[
+            ("TINI_SUBREAPER", |config, _| config.subreaper = Subreaper::Always),
+            ("TINI_KILL_PROCESS_GROUP", |config, _| config.target = Target::Group),
+            ("TINI_VERBOSITY", |config, value| config.log_level = tini_verbosity(value)),
+        ],
+        ..PODINIT
+    },
+    Persona {
+        names: &["dumb-init"],
+        defaults: || Config {
+            at_exit: AtExit::TermGroup,
+            session: Session::Own,
+            suspends: true,
+            failures: Failures { own: 1, not_found: 2, not_executable: 2 },
+            ..Config::DEFAULT
+        },
+        verbose: 2,
+        highest_rewrite: 31,
+        version: concat!("dumb-init v", env!("CARGO_PKG_VERSION"), "_podinit\n"),
+        variables: &[
+            ("DUMB_INIT_DEBUG", |config, value| {
+                if value != "0" {
+                    config.log_level = LevelFilter::Debug;
+                }
+            }),
+            ("DUMB_INIT_SETSID", |config, value| {
+                if value == "0" {
+                    single_child(config);
+                }
+            }),
+        ],
+        ..PODINIT
+    },
+    Persona {
+        names: &["catatonit"],
+        defaults: || Config {
+            target: Target::Child,
+            at_exit: AtExit::Ask(Duration::ZERO),
+            failures: Failures { own: 1, not_found: 1, not_executable: 1 },
+            ..Config::DEFAULT
+        },
+        version: TINI_VERSION,
+        variables: &[("CATATONIT_DEBUG", |config, _| config.log_level = LevelFilter::Debug)],
+        ..PODINIT
+    },
+    // An operator chose podinit for an engine, and gets its way of stopping; but the engines' manuals say
+    // that their init signals the program alone.
+    Persona {
+        names: &["docker-init", "podman-init"],
+        defaults: || Config { target: Target::Child, ..Config::DEFAULT },
+        version: TINI_VERSION,
+        ..PODINIT
+    },
+    Persona { names: &["pause"], v_is_version: true, is_pause: true, ..PODINIT },
+];
+
+impl Persona {
+    /// The one that is called by this path.
+    pub fn called(path: Option<&OsStr>) -> &'static Persona {
+        let name =
+            path.and_then(|path| path.as_bytes().rsplit(|&byte| byte == b'/').next()).unwrap_or_default();
+        TABLE
+            .iter()
+            .find(|persona| persona.names.iter().any(|own| own.as_bytes() == name))
+            .unwrap_or(&TABLE[0])
+    }
+}
+
+/// Every name in the table, a line each.
+pub fn names() -> String {
+    TABLE.iter().flat_map(|persona| persona.names).map(|name| format!("{name}\n")).collect()
+}
+
+/// dumb-init's single-child mode: no session, not even a group for the program, and nobody else told.
+pub fn single_child(config: &mut Config) {
+    config.target = Target::Child;
+    if config.session == Session::Own {
+        config.session = Session::Ours;
+    }
+}
+
+/// tini counts from 0, fatal, to 4, trace; what is no number counts as 0 (atoi).
+fn tini_verbosity(value: &OsStr) -> LevelFilter {
+    match value.to_str().and_then(|text| text.trim().parse().ok()).unwrap_or(0) {
+        ..=0 => LevelFilter::Error,
+        1 => LevelFilter::Warn,
+        2 => LevelFilter::Info,
+        3 => LevelFilter::Debug,
+        4.. => LevelFilter::Trace,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_what_is_behind_the_last_slash() {
+        let own = |path: &str| Persona::called(Some(OsStr::new(path))).names[0];
+        assert_eq!(own("/usr/bin/tini-static"), "tini");
+        assert_eq!(own("dumb-init"), "dumb-init");
+        assert_eq!(own("/sbin/docker-init"), "docker-init");
+        assert_eq!(own("/run/podman-init"), "docker-init");
+        for other in ["", "/", "tini2", "/tini/x", "-tini"] {
+            assert_eq!(own(other), "podinit", "{other}");
+        }
+        assert_eq!(Persona::called(None).names[0], "podinit");
+    }
+
+    #[test]
+    fn verbosity_as_atoi_reads_it() {
+        assert_eq!(tini_verbosity(OsStr::new("3")), LevelFilter::Debug);
+        assert_eq!(tini_verbosity(OsStr::new("9")), LevelFilter::Trace);
+        assert_eq!(tini_verbosity(OsStr::new("-1")), LevelFilter::Error);
+        assert_eq!(tini_verbosity(OsStr::new("x")), LevelFilter::Error);
+    }
+}

@@ -1,0 +1,383 @@
+//! podinit under the names of other inits is at home there: what their own tests check, restated.
+
+use std::io::Write;
+use std::os::unix::fs::symlink;
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+use std::sync::OnceLock;
+
+use crate::support::{
+    Running, as_process, children_of, eventually, finish, have_root, helper, in_namespace, kill, podinit,
+    say, scratch, status_field,
+};
+use crate::terminal::Typist;
+
+/// podinit under another name.
+fn called(name: &str) -> PathBuf {
+    static NAMES: OnceLock<PathBuf> = OnceLock::new();
+    let names = NAMES.get_or_init(|| {
+        let dir = scratch("names");
+        for name in
+            finish(&mut as_process(&["--list-names"])).stdout.lines().filter(|name| *name != "podinit")
+        {
+            symlink(podinit(), dir.join(name)).expect("symlink");
+        }
+        dir
+    });
+    names.join(name)
+}
+
+fn as_named_process(name: &str, args: &[&str]) -> Command {
+    let mut command = Command::new(called(name));
+    command.args(args);
+    command
+}
+
+fn as_named_pid_1(name: &str, args: &[&str]) -> Command {
+    let mut command = in_namespace(called(name));
+    command.args(args);
+    command
+}
+
+#[test]
+fn versions_that_engines_understand() {
+    for (name, option, begins) in [
+        ("tini", "--version", "tini version "),
+        ("tini-static", "--version", "tini version "),
+        ("docker-init", "--version", "tini version "),
+        ("podman-init", "-V", "tini version "),
+        ("catatonit", "-V", "tini version "),
+        ("dumb-init", "--version", "dumb-init v"),
+        ("dumb-init", "-V", "dumb-init v"),
+        ("pause", "-v", "podinit "),
+    ] {
+        let run = finish(&mut as_named_process(name, &[option]));
+        assert_eq!((run.code, run.stderr.as_str()), (Some(0), ""), "{name}");
+        assert!(run.stdout.starts_with(begins) && run.stdout.lines().count() == 1, "{name}: {run:?}");
+    }
+}
+
+#[test]
+fn their_own_failures_have_their_own_statuses() {
+    for (name, usage, not_found, not_executable) in [
+        ("podinit", 125, 127, 126),
+        ("tini", 1, 127, 126),
+        ("dumb-init", 1, 2, 2),
+        ("catatonit", 1, 1, 1),
+        ("docker-init", 125, 127, 126),
+    ] {
+        let run = |args: &[&str]| match name {
+            "podinit" => finish(&mut as_process(args)),
+            _ => finish(as_named_process(name, args).env("TINI_SUBREAPER", "")),
+        };
+        run(&[]).assert_refused(usage, &["no program"]);
+        run(&["-Z", "true"]).assert_refused(usage, &["-Z"]);
+        run(&["no-such-program"]).assert_refused(not_found, &["no-such-program"]);
+        run(&["/etc/passwd"]).assert_refused(not_executable, &["/etc/passwd"]);
+    }
+}
+
+#[test]
+fn tini_remaps_every_exit_code_and_no_other() {
+    let script = "for code in $(seq 0 255); do
+            TINI_SUBREAPER= $0 -e $code -- sh -c \"exit $code\"; [ $? = 0 ] || echo inclusive $code
+            other=$(( (code + 1) % 256 ))
+            TINI_SUBREAPER= $0 -e $other -- sh -c \"exit $code\"; [ $? = $code ] || echo exclusive $code
+        done; echo done";
+    let run = finish(Command::new("sh").args(["-c", script]).arg(called("tini")));
+    assert_eq!(run.lines(), ["done"]);
+    for bad in ["256", "-1", "x", ""] {
+        let run = finish(&mut as_named_process("tini", &["-s", "-e", bad, "true"]));
+        run.assert_refused(1, &["exit code"]);
+    }
+}
+
+#[test]
+fn tini_warns_where_it_cannot_reap_and_only_there() {
+    let warns = |command: &mut Command| finish(command).stderr.contains("zombie reaping won't work");
+    assert!(warns(&mut as_named_process("tini", &["true"])));
+    assert!(!warns(&mut as_named_process("tini", &["-s", "true"])));
+    assert!(!warns(as_named_process("tini", &["true"]).env("TINI_SUBREAPER", "")));
+    assert!(!warns(&mut as_named_pid_1("tini", &["true"])));
+    for silent in ["dumb-init", "catatonit", "docker-init", "podman-init"] {
+        assert!(!warns(&mut as_named_process(silent, &["true"])), "{silent}");
+    }
+}
+
+#[test]
+fn tini_adopts_orphans_if_told() {
+    let script = "(sleep 1000 & echo orphan $!); read line";
+    for (options, adopts) in [(&["-s"][..], true), (&[], false)] {
+        let mut command = as_named_process("tini", options);
+        let mut run = Running::start_with_stdin(command.args(["sh", "-c", script]), Stdio::piped());
+        let orphan: i32 = run.wait_for("orphan").split(' ').nth(1).unwrap().parse().unwrap();
+        let workload = children_of(run.pid())[0].to_string();
+        eventually("somebody has adopted it", || ![&workload, ""].contains(&&*status_field(orphan, "PPid")));
+        eventually("its first parent is gone", || {
+            let parent = status_field(orphan, "PPid");
+            parent == run.pid().to_string() || !adopts && parent == "1" || parent != workload
+        });
+        assert_eq!(status_field(orphan, "PPid") == run.pid().to_string(), adopts);
+        kill(orphan, libc::SIGKILL);
+    }
+}
+
+#[test]
+fn tini_names_those_it_reaps() {
+    let script = "(sh -c 'exec sleep 0.05' &); sleep 0.01; while pgrep -x sleep >/dev/null; do :; done";
+    let run = finish(&mut as_named_pid_1("tini", &["-w", "--", "sh", "-c", script]));
+    assert!(run.stderr.contains("Reaped zombie process with pid="), "{run:?}");
+}
+
+#[test]
+fn who_is_told_by_which_name() {
+    let script = format!("python3 {0} 2 & exec python3 {0} 2", helper("receive.py"));
+    for (name, options, variable, told) in [
+        ("tini", &[][..], "X", 1),
+        ("tini", &["-g"], "X", 2),
+        ("tini", &[], "TINI_KILL_PROCESS_GROUP", 2),
+        ("dumb-init", &[], "X", 2),
+        ("dumb-init", &["-c"], "X", 1),
+        ("dumb-init", &["--single-child"], "X", 1),
+        ("catatonit", &[], "X", 1),
+        ("catatonit", &["-g"], "X", 2),
+        ("docker-init", &["--"], "X", 1),
+        ("podman-init", &["--"], "X", 1),
+    ] {
+        let mut command = as_named_pid_1(name, options);
+        let mut run = Running::start(command.args(["sh", "-c", &script]).env(variable, "1"));
+        run.wait_for("ready");
+        run.wait_for("ready");
+        run.signal_init(libc::SIGUSR1);
+        for _ in 0..told {
+            run.wait_for("got 10 ");
+        }
+        run.signal_init(libc::SIGUSR2);
+        let run = run.finish();
+        assert_eq!(run.stdout.matches("got 10 ").count(), told, "{name} {options:?} {variable}: {run:?}");
+    }
+}
+
+#[test]
+fn what_becomes_of_the_rest_at_exit() {
+    // A worker in the program's group, and one in a session of its own.
+    let worker = helper("worker.py");
+    let script =
+        format!("python3 {worker} group & python3 {worker} own session & echo main; read line; exit 5");
+    for (name, options, group_told, flushed) in [
+        ("tini", &[][..], false, false),
+        ("catatonit", &[], false, false),
+        // The TERM is sent, but nobody is waited for.
+        ("dumb-init", &[], true, false),
+        ("docker-init", &[], true, true),
+        ("podman-init", &[], true, true),
+        ("tini", &["--grace", "5s"], true, true),
+    ] {
+        let mut command = as_named_pid_1(name, options);
+        let mut run = Running::start_with_stdin(command.args(["bash", "-c", &script]), Stdio::piped());
+        run.wait_for_all(&["main", "group ready", "own ready"]);
+        run.stdin().write_all(b"exit\n").unwrap();
+        let run = run.finish();
+        assert_eq!(run.code, Some(5), "{name}: {run:?}");
+        assert_eq!(run.stdout.matches("flushed").count(), if flushed { 2 } else { 0 }, "{name}: {run:?}");
+        // Whether it gets to say so before the kernel kills it is chance.
+        assert!(group_told || !run.stdout.contains("told"), "{name}: {run:?}");
+    }
+}
+
+#[test]
+fn dumb_init_sends_term_to_the_session_at_exit_if_it_made_one() {
+    // Not as PID 1, where the others outlive it.
+    let worker = helper("worker.py");
+    let script = format!("python3 {worker} other & echo main; read line; exit 5");
+    for (options, told) in [(&[][..], true), (&["-c"], false)] {
+        let mut command = as_named_process("dumb-init", options);
+        let mut run = Running::start_with_stdin(command.args(["bash", "-c", &script]), Stdio::piped());
+        run.wait_for_all(&["main", "other ready"]);
+        let other = run.seen("other ready").split(' ').nth(2).unwrap().parse().unwrap();
+        run.stdin().write_all(b"exit\n").unwrap();
+        if told {
+            run.wait_for("other told 15");
+        }
+        let pid = run.pid();
+        eventually("it has left", || !std::fs::exists(format!("/proc/{pid}/fd")).unwrap() || run.has_ended());
+        if !told {
+            // It lives, and says what it is told, once somebody tells it.
+            kill(other, libc::SIGUSR1);
+            assert_eq!(run.wait_for("other told"), "other told 10");
+        }
+    }
+}
+
+#[test]
+fn dumb_init_proxies_every_signal() {
+    for options in [&[][..], &["-c"]] {
+        let count = (1..=31).filter(|signal| ![9, 17, 18, 19, 20, 21, 22].contains(signal));
+        let receive = helper("receive.py");
+        let mut command = as_named_process("dumb-init", options);
+        let mut run = Running::start(command.args(["python3", &receive, "99"]));
+        run.wait_for("ready");
+        for signal in count {
+            run.kill(signal);
+            run.wait_for(&format!("got {signal} "));
+        }
+        kill(children_of(run.pid())[0], libc::SIGKILL);
+        assert_eq!(run.finish().code, Some(137));
+    }
+}
+
+#[test]
+fn dumb_init_rewrites_and_refuses_what_it_cannot() {
+    let receive = helper("receive.py");
+    for option in ["-r15:10", "--rewrite=15:10", "--rew=15:10"] {
+        let mut run =
+            Running::start(as_named_process("dumb-init", &[option]).args(["python3", &receive, "1"]));
+        run.wait_for("ready");
+        run.kill(libc::SIGTERM);
+        run.wait_for("got 10 ");
+    }
+    let mut run = Running::start(
+        as_named_process("dumb-init", &["-r", "1:0", "-r", "15:0"]).args(["python3", &receive, "1"]),
+    );
+    run.wait_for("ready");
+    run.kill(libc::SIGHUP);
+    run.kill(libc::SIGTERM);
+    run.kill(libc::SIGINT);
+    assert!(run.wait_for("got").starts_with("got 2 "));
+    for bad in [
+        "",
+        "herp",
+        "herp:derp",
+        "15",
+        "15:",
+        ":15",
+        "15::12",
+        "15:derp",
+        "15:32",
+        "32:15",
+        "99:1",
+        "-1:3",
+        "1:-1",
+    ] {
+        finish(&mut as_named_process("dumb-init", &["-r", bad, "true"])).assert_refused(1, &[]);
+    }
+    finish(&mut as_named_process("dumb-init", &["-r", "15:12", "-r"])).assert_refused(1, &[]);
+}
+
+#[test]
+fn dumb_init_stops_and_goes_on_with_a_tty_signal() {
+    for (options, signal) in [(&[][..], libc::SIGTSTP), (&[], libc::SIGTTIN), (&[], libc::SIGTTOU)] {
+        let resumed = helper("resumed.py");
+        let mut command = as_named_process("dumb-init", options);
+        let mut run = Running::start_with_stdin(command.args(["python3", &resumed]), Stdio::piped());
+        run.wait_for("begun");
+        let child = children_of(run.pid())[0];
+        for _ in 0..2 {
+            run.kill(signal);
+            for pid in [run.pid(), child] {
+                eventually("it stops", || status_field(pid, "State").starts_with('T'));
+            }
+            run.kill(libc::SIGCONT);
+            run.wait_for("resumed");
+            for pid in [run.pid(), child] {
+                eventually("it goes on", || status_field(pid, "State").starts_with('S'));
+            }
+        }
+        run.stdin().write_all(b"line\n").unwrap();
+        assert_eq!(run.finish().code, Some(0));
+    }
+}
+
+#[test]
+fn dumb_init_hands_the_terminal_to_a_session() {
+    // As its session's leader it gives up the terminal, which makes the kernel send HUP and CONT: neither
+    // ends the workload. Then the terminal is the workload's, with job control.
+    let mut command = Command::new(called("dumb-init"));
+    command.args(["bash", "--norc", "-i"]);
+    let mut typist = Typist::start(command, true);
+    typist.sees("> ").types("echo $((40+2)) $(ps -o tty= -p $$) $(ps -o sid= -p $$) $$\n").sees("42 pts/");
+    typist.types("sh -c 'echo be''gun; exec sleep 1000'\n").sees("begun").types("\x1a").sees("Stopped");
+    typist.types("kill %1; exit 9\n");
+    assert_eq!(typist.code(), Some(9));
+}
+
+#[test]
+fn dumb_init_single_child_shares_its_group() {
+    for (variable, options) in [("DUMB_INIT_SETSID", &[][..]), ("X", &["-c"])] {
+        let show = "ps -o pgid= -p $$; ps -o pgid= -p $PPID";
+        let run = finish(as_named_process("dumb-init", options).args(["sh", "-c", show]).env(variable, "0"));
+        let groups = run.lines();
+        assert_eq!(groups[0], groups[1], "{run:?}");
+    }
+    let run = finish(as_named_process("dumb-init", &["sh", "-c", "ps -o sid= -p $$; echo $$"]).env("X", "0"));
+    assert_eq!(run.lines()[0].trim(), run.lines()[1]);
+    // In one group, the terminal's ^C reaches both; it arrives once.
+    let mut command = Command::new(called("dumb-init"));
+    let script = "import signal, sys
+signal.signal(signal.SIGINT, lambda *_: print('interrupted', flush=True))
+print('ready', flush=True)
+for line in sys.stdin: print('line', line, flush=True); sys.exit(5)";
+    command.args(["-c", "python3", "-c", script]);
+    let mut typist = Typist::start(command, true);
+    typist.sees("ready").types("\x03").sees("interrupted").types("x\n");
+    let between = typist.reads_up_to("line x");
+    assert!(!between.contains("interrupted"), "{between}");
+    assert_eq!(typist.code(), Some(5));
+}
+
+#[test]
+fn pipelines_end_as_a_whole() {
+    let script = "yes one | cat >/dev/null & yes two | cat >/dev/null & echo ready; wait";
+    let mut run = Running::start(as_named_process("dumb-init", &["--"]).args(["sh", "-c", script]));
+    run.wait_for("ready");
+    let group = children_of(run.pid())[0];
+    let members = || {
+        let ps = Command::new("ps").args(["-o", "pid=", "-s", &group.to_string()]).output().unwrap();
+        String::from_utf8_lossy(&ps.stdout).lines().count()
+    };
+    eventually("the pipelines run", || members() == 5);
+    run.kill(libc::SIGTERM);
+    assert_eq!(run.finish().code, Some(143));
+    eventually("nobody is left", || members() == 0);
+}
+
+#[test]
+fn working_directories_and_clusters() {
+    for name in ["tini", "dumb-init", "catatonit"] {
+        let run = finish(as_named_process(name, &["pwd"]).current_dir("/usr/lib").env("TINI_SUBREAPER", ""));
+        assert_eq!(run.lines(), ["/usr/lib"]);
+    }
+    let run = finish(&mut as_named_process("tini", &["-gsve", "7", "--", "sh", "-c", "exit 7"]));
+    assert_eq!(run.code, Some(0));
+    assert!(run.stderr.contains("podinit: info: "), "{run:?}");
+    // `--` once; what follows is the workload's.
+    let run = finish(&mut as_named_process("dumb-init", &["--", "echo", "--", "-v"]));
+    assert_eq!(run.lines(), ["-- -v"]);
+}
+
+#[test]
+fn parents_deaths_are_told_to_tini() {
+    let script = format!(
+        "{} -s -p USR1 python3 {} 1 & read line; exit",
+        called("tini").display(),
+        helper("receive.py")
+    );
+    let mut parent = Running::start_with_stdin(Command::new("sh").args(["-c", &script]), Stdio::piped());
+    parent.wait_for("ready");
+    parent.stdin().write_all(b"end\n").unwrap();
+    parent.wait_for("got 10");
+}
+
+#[test]
+fn catatonit_pauses() {
+    let run = Running::start(&mut as_named_pid_1("catatonit", &["-P"]));
+    let init = run.init();
+    eventually("it has settled", || {
+        status_field(init, "Name") == "catatonit" && status_field(init, "State").starts_with('S')
+    });
+    if !have_root() {
+        say("(its privileges are not looked at)");
+    }
+    kill(init, libc::SIGINT);
+    assert_eq!(run.finish().code, Some(0));
+}
