@@ -1,6 +1,8 @@
 """A foreground job: says when it has begun, when it is resumed after a stop, and what it reads."""
+import os
 import signal
 
-signal.signal(signal.SIGCONT, lambda *_: print("resumed", flush=True))
-print("begun", flush=True)
-print("read", input(), flush=True)
+# Not by print, which a handler must not call in the middle of another one.
+signal.signal(signal.SIGCONT, lambda *_: os.write(1, b"resumed\n"))
+os.write(1, b"begun\n")
+os.write(1, b"read %s\n" % input().encode())
