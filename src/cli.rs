@@ -1,8 +1,8 @@
 //! The command line, made into a [`Config`].
 
 use std::borrow::Cow;
-use std::ffi::OsString;
-use std::os::unix::ffi::OsStrExt;
+use std::ffi::{CString, OsString};
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::time::Duration;
 
 use lexopt::{Arg, Parser};
@@ -12,6 +12,7 @@ use crate::config::{AtExit, Config, PodTarget, Remap, Rewrite, Subreaper, Target
 use crate::persona::{self, Persona, single_child};
 use crate::signals;
 use crate::sys::entry::Vector;
+use crate::user;
 
 /// What `--help` prints.
 pub const HELP: &str = "\
@@ -38,6 +39,11 @@ PROGRAM is gone, whoever is left gets SIGTERM and time to act on it.
                         exit with NEW (default 0) in place of CODE; repeatable
       --die-alike       if a signal ended PROGRAM, die of it too, so that a
                         parent sees it (not as PID 1)
+      --user USER[:GROUP]
+                        run PROGRAM as this user: names or numbers
+      --workdir DIR     run PROGRAM in this directory
+      --env NAME=VALUE  set a variable for PROGRAM; repeatable
+      --pid-namespace   be PID 1 of a new PID namespace with its own /proc
   -p, --parent-death SIGNAL
                         have SIGNAL sent to podinit when its parent dies
   -s, --subreaper       where podinit is not PID 1, adopt orphans all the same;
@@ -47,12 +53,12 @@ PROGRAM is gone, whoever is left gets SIGTERM and time to act on it.
   -h, --help            print this
   -V, --version         print the version
   -l, -L, --license     print the license
-      --list-names      print the names that podinit may be called by: under
-                        another init's name it has that one's defaults
+      --list-names      print the names it may be called by: under another
+                        init's name podinit has that one's defaults
 
 Pod mode:
-  -P, --pause           be the pause process of a pod's shared PID namespace;
-                        the same if called `pause`
+  -P, --pause           be the pause process of a pod's shared PID namespace,
+                        as if called `pause`
       --target leaders  forward signals to the first process of each container,
                         if it handles them (default)
       --target sender   ... of that container alone that the signal came from
@@ -141,6 +147,19 @@ pub fn parse(persona: &Persona, args: Vector, env: Vector) -> Result<Command, St
             Arg::Short('p') | Arg::Long("parent-death") => {
                 config.parent_death = Some(value(&mut parser, "signal", signals::parse)?);
             }
+            Arg::Long("user") => {
+                let text = parser.value().map_err(|error| error.to_string())?;
+                config.user = Some(user::find(&text.to_string_lossy())?);
+            }
+            Arg::Long("workdir") => config.workdir = Some(c_string(&mut parser)?),
+            Arg::Long("env") => {
+                let entry = c_string(&mut parser)?;
+                if !matches!(entry.to_bytes().iter().position(|&byte| byte == b'='), Some(1..)) {
+                    return Err(format!("not a valid NAME=VALUE: {entry:?}"));
+                }
+                config.env.push(entry);
+            }
+            Arg::Long("pid-namespace") => config.pid_namespace = true,
             Arg::Short('P') | Arg::Long("pause") => pause = true,
             Arg::Long("keep-privileges") => config.keep_privileges = true,
             Arg::Short('s') | Arg::Long("subreaper") => config.subreaper = Subreaper::Always,
@@ -177,8 +196,9 @@ pub fn parse(persona: &Persona, args: Vector, env: Vector) -> Result<Command, St
 }
 
 /// The long options, as getopt_long knows them: enough letters to tell one from the others will do.
-const LONG: [&str; 17] = [
+const LONG: [&str; 21] = [
     "die-alike",
+    "env",
     "grace",
     "help",
     "keep-privileges",
@@ -187,14 +207,17 @@ const LONG: [&str; 17] = [
     "list-names",
     "parent-death",
     "pause",
+    "pid-namespace",
     "remap",
     "rewrite",
     "single-child",
     "subreaper",
     "target",
+    "user",
     "verbose",
     "version",
     "warn-reaped",
+    "workdir",
 ];
 
 /// The long option that `name` is, or is the beginning of.
@@ -231,6 +254,12 @@ enum AnyTarget {
 fn value<T>(parser: &mut Parser, what: &str, parse: fn(&str) -> Option<T>) -> Result<T, String> {
     let text: OsString = parser.value().map_err(|error| error.to_string())?;
     text.to_str().and_then(parse).ok_or_else(|| format!("not a valid {what}: {text:?}"))
+}
+
+/// The value of the option just met, as it came.
+fn c_string(parser: &mut Parser) -> Result<CString, String> {
+    let text = parser.value().map_err(|error| error.to_string())?;
+    CString::new(text.into_vec()).map_err(|error| error.to_string())
 }
 
 fn target(text: &str) -> Option<AnyTarget> {

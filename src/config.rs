@@ -1,5 +1,6 @@
 //! What the command line asks for.
 
+use std::ffi::CString;
 use std::time::Duration;
 
 use log::LevelFilter;
@@ -7,6 +8,7 @@ use log::LevelFilter;
 use crate::signals::Signal;
 use crate::sys::launch::Session;
 use crate::sys::process::End;
+use crate::user::User;
 
 /// Everything that podinit can be told.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,6 +38,14 @@ pub struct Config {
     /// Whether to stop ourselves with TSTP, TTIN and TTOU, as dumb-init does, and not when the main
     /// process stops.
     pub suspends: bool,
+    /// Whom the workload runs as, if not as we do.
+    pub user: Option<User>,
+    /// The workload's working directory, if not ours.
+    pub workdir: Option<CString>,
+    /// What the workload's environment has more than ours, or other: `NAME=value`.
+    pub env: Vec<CString>,
+    /// Whether to make a PID namespace of which we are PID 1, where we are not.
+    pub pid_namespace: bool,
     /// The exit statuses of failures that are not the workload's.
     pub failures: Failures,
     /// Whether to log each orphan that is reaped.
@@ -59,6 +69,10 @@ impl Config {
         subreaper: Subreaper::Always,
         session: Session::OwnGroup,
         suspends: false,
+        user: None,
+        workdir: None,
+        env: Vec::new(),
+        pid_namespace: false,
         failures: Failures { own: 125, not_found: 127, not_executable: 126 },
         warn_reaped: false,
         log_level: LevelFilter::Warn,

@@ -10,12 +10,13 @@ use crate::reap::reap;
 use crate::rest::Rest;
 use crate::settle::settle;
 use crate::signals::{Event, Mailbox, Signal};
-use crate::spawn::spawn;
+use crate::spawn::{spawn, spawn_init};
 use crate::stop::{kill, stop};
 use crate::sys::entry::Start;
 use crate::sys::launch::Session;
 use crate::sys::process::{
-    Change, End, Pid, become_subreaper, leave_no_core, own_pid, parent_pid, signal_on_parent_death,
+    Change, End, Pid, become_subreaper, leave_no_core, make_pid_namespace, mount_own_proc, own_pid,
+    parent_pid, signal_on_parent_death,
 };
 use crate::sys::signal::{Disposition, act_by_default, kill_group, kill_process, set_disposition};
 use crate::terminal::{self, Terminal, follow_stop};
@@ -23,7 +24,7 @@ use crate::terminal::{self, Terminal, follow_stop};
 /// Runs the workload that begins at argument `program`, and returns our exit status.
 pub fn run(start: &Start, config: &Config, program: usize) -> u8 {
     let own = own_pid();
-    if own.get() != 1 {
+    if own.get() != 1 && !config.pid_namespace {
         adopt_orphans(config.subreaper);
     }
     if let Some(signal) = config.parent_death {
@@ -31,12 +32,18 @@ pub fn run(start: &Start, config: &Config, program: usize) -> u8 {
     }
     // Inherited as ignored, it would have the kernel reap the workload, and its status be lost.
     let child_disposition = set_disposition(Signal::CHLD, Disposition::Default);
+    if config.pid_namespace && own.get() != 1 {
+        return run_in_namespace(start, own, child_disposition, config);
+    }
+    if config.pid_namespace {
+        enter_own_namespace();
+    }
     if config.session == Session::Own {
         terminal::give_up();
     }
     let terminal = if config.session == Session::OwnGroup { Terminal::find() } else { None };
     let foreground = terminal.filter(|terminal| terminal.is_ours());
-    let main = match spawn(start, program, config.session, foreground, child_disposition) {
+    let main = match spawn(start, config, program, foreground, child_disposition) {
         Ok(main) => main,
         Err(error) => {
             error!("{error}");
@@ -62,6 +69,44 @@ pub fn run(start: &Start, config: &Config, program: usize) -> u8 {
         act_by_default(signal);
     }
     config.exit_status(end)
+}
+
+/// Makes itself at home as the PID 1 of a namespace that another one of ourselves has made.
+fn enter_own_namespace() {
+    if let Err(errno) = mount_own_proc() {
+        warn!("cannot mount /proc: {}", errno.desc());
+    }
+    // Who started us outside is all that we are for.
+    if let Err(errno) = signal_on_parent_death(Signal::KILL) {
+        warn!("cannot ask for a signal at our parent's death: {}", errno.desc());
+    }
+}
+
+/// Has another one of ourselves be the init of a new PID namespace, and stands in for it out here: passes
+/// every signal on to it alone, and exits as it does.
+fn run_in_namespace(start: &Start, own: Pid, child_disposition: Disposition, config: &Config) -> u8 {
+    if let Err(errno) = make_pid_namespace() {
+        error!("cannot make a PID namespace (it takes CAP_SYS_ADMIN): {}", errno.desc());
+        return config.failures.own;
+    }
+    let main = match spawn_init(start, child_disposition) {
+        Ok(main) => main,
+        Err(error) => {
+            error!("{error}");
+            return config.failures.own;
+        }
+    };
+    let mailbox = match settle(own, None) {
+        Ok(mailbox) => mailbox,
+        Err(errno) => {
+            error!("signalfd: {}", errno.desc());
+            let _ = kill_process(main, Signal::TERM);
+            return config.failures.own;
+        }
+    };
+    let plain = Config { target: Target::Child, session: Session::Ours, ..Config::DEFAULT };
+    let end = Init { config: &plain, own, main, terminal: None, mailbox, rest: Rest::new(own) }.live();
+    plain.exit_status(end)
 }
 
 /// An init whose workload runs.

@@ -3,7 +3,7 @@
 //! The way of a signal, front to back: it arrives in `signals`, `init` decides what it means, and
 //! `forward` delivers it; once the workload is gone, `stop` has the `rest` end. In a pod's shared PID
 //! namespace `pod` is in the place of `init`, and delivers to the leaders of the `containers`. `cli`,
-//! `persona` and `config` come before; `spawn`, `settle`, `reap`, `terminal` and `procfs` stand beside; and `sys` below them all is the only
+//! `persona` and `config` come before; `spawn`, `user`, `settle`, `reap`, `terminal` and `procfs` stand beside; and `sys` below them all is the only
 //! one to use `unsafe`.
 #![cfg_attr(not(test), no_main)]
 #![deny(unsafe_code)]
@@ -25,6 +25,7 @@ mod spawn;
 mod stop;
 mod sys;
 mod terminal;
+mod user;
 
 use std::io::{self, Write};
 

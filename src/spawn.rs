@@ -1,14 +1,14 @@
 //! Starting the workload, so that it cannot tell that it was not started in our place.
 
-use std::ffi::OsStr;
+use std::ffi::{CString, OsStr};
 use std::fmt;
 use std::os::unix::ffi::OsStrExt;
 
 use nix::errno::Errno;
 
-use crate::config::Failures;
-use crate::sys::entry::Start;
-use crate::sys::launch::{Failure, Launch, Session, launch};
+use crate::config::{Config, Failures};
+use crate::sys::entry::{Start, Vector};
+use crate::sys::launch::{Credentials, Failure, Launch, Session, launch};
 use crate::sys::process::{Pid, own_pid};
 use crate::sys::signal::Disposition;
 use crate::terminal::Terminal;
@@ -27,7 +27,7 @@ impl Error {
     /// Our exit status then, one of `failures`.
     pub fn status(&self, failures: Failures) -> u8 {
         match self.failure {
-            Failure::Fork(_) => failures.own,
+            Failure::Fork(_) | Failure::User(_) | Failure::Directory(_) => failures.own,
             Failure::Exec(Errno::ENOENT | Errno::ENOTDIR) => failures.not_found,
             Failure::Exec(_) => failures.not_executable,
         }
@@ -43,6 +43,10 @@ impl fmt::Display for Error {
                 "cannot start {program:?}: no more processes allowed (RLIMIT_NPROC, or the cgroup's pids.max)"
             ),
             Failure::Fork(errno) => write!(f, "cannot start {program:?}: fork: {}", errno.desc()),
+            Failure::User(errno) => write!(f, "cannot become the user for {program:?}: {}", errno.desc()),
+            Failure::Directory(errno) => {
+                write!(f, "cannot enter the working directory for {program:?}: {}", errno.desc())
+            }
             Failure::Exec(Errno::ENOENT) if names_existing_file(program) => {
                 write!(f, "cannot execute {program:?}: the interpreter or loader it names is not there")
             }
@@ -56,33 +60,73 @@ fn names_existing_file(program: &OsStr) -> bool {
     program.as_bytes().contains(&b'/') && std::path::Path::new(program).exists()
 }
 
-/// Starts the workload that begins at argument `program`, in this session, and in the foreground of
-/// `terminal`. Everything else it finds as we did, `child_disposition` (of SIGCHLD)
-/// included.
+/// Starts the workload that begins at argument `program`, as `config` says, and in the foreground of
+/// `terminal`. What `config` does not say it finds as we did, `child_disposition` (of SIGCHLD) included.
 ///
 /// # Errors
 /// See [`Error`].
 pub fn spawn(
     start: &Start,
+    config: &Config,
     program: usize,
-    session: Session,
     terminal: Option<Terminal>,
     child_disposition: Disposition,
 ) -> Result<Pid, Error> {
+    let env = environment(start.env, config);
+    let user = config.user.as_ref().map(|user| Credentials {
+        uid: user.uid,
+        gid: user.gid,
+        groups: user.groups.clone(),
+    });
     // Sockets that were meant for us are the workload's (sd_listen_fds(3)).
-    let listening = start.env.value("LISTEN_PID").is_some_and(|pid| *pid == *own_pid().to_string());
-    let slot = |name| if listening { start.env.number_slot(name) } else { None };
+    let listening = env.value("LISTEN_PID").is_some_and(|pid| *pid == *own_pid().to_string());
+    let slot = |name| if listening { env.number_slot(name) } else { None };
     launch(Launch {
         args: start.args,
         program,
-        env: start.env,
-        path: start.env.value("PATH").unwrap_or(OsStr::new(DEFAULT_PATH)),
+        file: None,
+        env,
+        path: env.value("PATH").unwrap_or(OsStr::new(DEFAULT_PATH)),
         mask: start.mask,
         child_disposition,
-        session,
+        directory: config.workdir.as_deref(),
+        user: user.as_ref(),
+        session: config.session,
         terminal: terminal.map(Terminal::fd),
         pid_slot: slot("LISTEN_PID"),
         pidfd_slot: slot("LISTEN_PIDFDID"),
     })
     .map_err(|failure| Error { program: start.args.iter().nth(program).unwrap_or_default(), failure })
+}
+
+/// Starts ourselves again, with the same command line, as PID 1 of a PID namespace that has been made for
+/// our children.
+///
+/// # Errors
+/// See [`Error`].
+pub fn spawn_init(start: &Start, child_disposition: Disposition) -> Result<Pid, Error> {
+    launch(Launch {
+        args: start.args,
+        program: 0,
+        file: Some(c"/proc/self/exe"),
+        env: start.env,
+        path: OsStr::new(""),
+        mask: start.mask,
+        child_disposition,
+        directory: None,
+        user: None,
+        session: Session::Ours,
+        terminal: None,
+        pid_slot: None,
+        pidfd_slot: None,
+    })
+    .map_err(|failure| Error { program: start.args.iter().next().unwrap_or_default(), failure })
+}
+
+/// The workload's environment: ours, with its user's HOME and whatever else was asked for.
+fn environment(own: Vector, config: &Config) -> Vector {
+    let home = config.user.as_ref().and_then(|user| user.home.as_ref());
+    let home = home.and_then(|home| CString::new(format!("HOME={home}")).ok());
+    let additions: Vec<CString> = home.into_iter().chain(config.env.iter().cloned()).collect();
+    if additions.is_empty() { own } else { own.with(&additions) }
 }

@@ -4,8 +4,9 @@
 //! descriptors and installs SEGV handlers, all of which the workload would inherit. It also comes
 //! first, and what PID 1 has not blocked is lost.
 
-use std::ffi::{CStr, OsStr, c_char, c_int};
+use std::ffi::{CStr, CString, OsStr, c_char, c_int};
 use std::os::unix::ffi::OsStrExt;
+use std::ptr;
 
 use super::signal::{self, SignalSet};
 
@@ -61,6 +62,29 @@ impl Vector {
         })
     }
 
+    /// This environment with `additions`, each a `NAME=value` that takes the place of what `NAME` was. The
+    /// new array is never freed: it is the workload's.
+    pub fn with(self, additions: &[CString]) -> Vector {
+        fn name(entry: &[u8]) -> &[u8] {
+            entry.split(|&byte| byte == b'=').next().unwrap_or_default()
+        }
+        let mut array: Vec<*mut c_char> = Vec::with_capacity(self.len() + additions.len() + 1);
+        for (index, entry) in self.iter().enumerate() {
+            if !additions.iter().any(|addition| name(addition.to_bytes()) == name(entry.as_bytes())) {
+                // SAFETY: the index is that of an entry.
+                array.push(unsafe { *self.0.add(index) });
+            }
+        }
+        for (index, addition) in additions.iter().enumerate() {
+            let again = |later: &CString| name(later.to_bytes()) == name(addition.to_bytes());
+            if !additions[index + 1..].iter().any(again) {
+                array.push(addition.clone().into_raw());
+            }
+        }
+        array.push(ptr::null_mut());
+        Vector(array.leak().as_mut_ptr())
+    }
+
     /// Room for a number in the place of the value of `NAME=value`, if there is such an entry. The
     /// new entry is never freed: it is the environment's from now on.
     pub fn number_slot(self, name: &str) -> Option<NumberSlot> {
@@ -112,11 +136,9 @@ impl NumberSlot {
 impl Vector {
     /// A vector made of `strings`, for tests; leaked, as a process's own vectors are.
     pub fn of(strings: &[&str]) -> Vector {
-        let mut array: Vec<*mut c_char> = strings
-            .iter()
-            .map(|s| std::ffi::CString::new(*s).expect("no NUL in a test's string").into_raw())
-            .collect();
-        array.push(std::ptr::null_mut());
+        let mut array: Vec<*mut c_char> =
+            strings.iter().map(|s| CString::new(*s).expect("no NUL in a test's string").into_raw()).collect();
+        array.push(ptr::null_mut());
         Vector(array.leak().as_mut_ptr())
     }
 }
@@ -124,6 +146,13 @@ impl Vector {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn additions_take_the_place_of_what_was() {
+        let additions = [c"B=3", c"C=4", c"C=5"].map(CStr::to_owned);
+        let env = Vector::of(&["A=1", "B=2", "BB=2"]).with(&additions);
+        assert_eq!(env.iter().collect::<Vec<_>>(), ["A=1", "BB=2", "B=3", "C=5"]);
+    }
 
     #[test]
     fn a_number_takes_the_place_of_a_value() {

@@ -20,8 +20,10 @@ use super::signal::{Disposition, Signal, SignalSet, set_disposition, set_mask};
 pub struct Launch<'a> {
     /// The command line that the workload is part of.
     pub args: Vector,
-    /// Where in `args` the workload begins; never 0, since our own name comes first.
+    /// Where in `args` the workload begins; without `file` never 0, since our own name comes first.
     pub program: usize,
+    /// What to execute in place of the program that `args` names there.
+    pub file: Option<&'a CStr>,
     /// The workload's environment.
     pub env: Vector,
     /// Directories to look in for a program without a slash in its name, separated by colons.
@@ -30,6 +32,10 @@ pub struct Launch<'a> {
     pub mask: SignalSet,
     /// What the workload does with SIGCHLD.
     pub child_disposition: Disposition,
+    /// The working directory, if another one than ours.
+    pub directory: Option<&'a CStr>,
+    /// Whom to run as, if as somebody else.
+    pub user: Option<&'a Credentials>,
     /// Which session and group it is to be in.
     pub session: Session,
     /// The terminal whose foreground goes to the workload's own group.
@@ -38,6 +44,14 @@ pub struct Launch<'a> {
     pub pid_slot: Option<NumberSlot>,
     /// Where the inode of a pidfd of the workload belongs in `env`.
     pub pidfd_slot: Option<NumberSlot>,
+}
+
+/// Whom a workload runs as.
+pub struct Credentials {
+    pub uid: u32,
+    pub gid: u32,
+    /// The supplementary groups.
+    pub groups: Vec<u32>,
 }
 
 /// Which session and process group a workload is started in.
@@ -56,6 +70,10 @@ pub enum Session {
 pub enum Failure {
     /// No child could be made.
     Fork(Errno),
+    /// It could not become the user.
+    User(Errno),
+    /// The working directory could not be entered.
+    Directory(Errno),
     /// The program could not be executed.
     Exec(Errno),
 }
@@ -83,10 +101,10 @@ pub fn launch(launch: Launch) -> Result<Pid, Failure> {
     check(pid.into()).map_err(Failure::Fork)?;
     match birth.failed {
         None => Ok(Pid::new(pid).expect("clone answers -1 or a pid")),
-        Some(errno) => {
+        Some(failure) => {
             // SAFETY: reaps our own child, which has ended; no status is asked for.
             unsafe { libc::waitpid(pid, ptr::null_mut(), 0) };
-            Err(Failure::Exec(errno))
+            Err(failure)
         }
     }
 }
@@ -98,7 +116,7 @@ struct Stack {
 
 struct Birth<'a> {
     launch: Launch<'a>,
-    failed: Option<Errno>,
+    failed: Option<Failure>,
 }
 
 /// The child's only function. Its exit status counts for emulators alone (qemu-user) that make a real fork
@@ -106,14 +124,15 @@ struct Birth<'a> {
 extern "C" fn child(birth: *mut c_void) -> c_int {
     // SAFETY: `launch` passes a Birth that outlives the child's use of it, and sleeps meanwhile.
     let birth = unsafe { &mut *birth.cast::<Birth>() };
-    let errno = birth.launch.become_workload();
-    birth.failed = Some(errno);
-    if errno == Errno::ENOENT { 127 } else { 126 }
+    let failure = birth.launch.become_workload();
+    let status = if failure == Failure::Exec(Errno::ENOENT) { 127 } else { 126 };
+    birth.failed = Some(failure);
+    status
 }
 
 impl Launch<'_> {
     /// Runs in the child. Nothing here allocates, panics or comes back but with the reason why.
-    fn become_workload(&self) -> Errno {
+    fn become_workload(&self) -> Failure {
         // SAFETY: the calls take numbers; the child is single-threaded.
         unsafe {
             let pid = libc::getpid();
@@ -142,13 +161,25 @@ impl Launch<'_> {
         if self.child_disposition == Disposition::Ignore {
             set_disposition(Signal::CHLD, Disposition::Ignore);
         }
+        if let Some(Err(errno)) = self.user.map(Credentials::assume) {
+            return Failure::User(errno);
+        }
+        // SAFETY: the directory is a C string.
+        if let Some(directory) = self.directory
+            && unsafe { libc::chdir(directory.as_ptr()) } == -1
+        {
+            return Failure::Directory(Errno::last());
+        }
         set_mask(self.mask);
-        self.execute()
+        Failure::Exec(self.execute())
     }
 
     /// Looks for the program as execvp(3) does, and the same with every C library: glibc runs a
     /// script without a `#!` line by /bin/sh, musl does not.
     fn execute(&self) -> Errno {
+        if let Some(file) = self.file {
+            return self.execute_file(file);
+        }
         let argv = self.args.from(self.program);
         // SAFETY: `program` lies within the arguments, and they are C strings.
         let name = unsafe { CStr::from_ptr(*argv) };
@@ -176,7 +207,7 @@ impl Launch<'_> {
         // SAFETY: both arrays end in NULL, and path is a C string.
         unsafe { libc::execve(path.as_ptr(), argv.cast(), envp.cast()) };
         let errno = Errno::last();
-        if errno == Errno::ENOEXEC {
+        if errno == Errno::ENOEXEC && self.file.is_none() {
             self.execute_script(path);
         }
         errno
@@ -195,6 +226,19 @@ impl Launch<'_> {
             libc::execve(c"/bin/sh".as_ptr(), argv.cast(), self.env.from(0).cast());
             *argv = before;
             *argv.add(1) = name;
+        }
+    }
+}
+
+impl Credentials {
+    /// Becomes that user. By system call: the C library would first look for other threads to tell.
+    fn assume(&self) -> Result<(), Errno> {
+        let Credentials { uid, gid, groups } = self;
+        // SAFETY: the calls take numbers, and a list of groups with its length.
+        unsafe {
+            check(libc::syscall(libc::SYS_setgroups, groups.len(), groups.as_ptr()))?;
+            check(libc::syscall(libc::SYS_setresgid, *gid, *gid, *gid))?;
+            check(libc::syscall(libc::SYS_setresuid, *uid, *uid, *uid)).map(|_| ())
         }
     }
 }

@@ -177,3 +177,28 @@ pub fn give_up_terminal() -> bool {
     // SAFETY: the calls take numbers.
     unsafe { libc::ioctl(0, libc::TIOCNOTTY) == 0 && libc::getsid(0) == libc::getpid() }
 }
+
+/// Makes a PID namespace for our next child to be PID 1 of, and a mount namespace for its /proc.
+///
+/// # Errors
+/// What unshare(2) says: EPERM without CAP_SYS_ADMIN, ENOSPC at the limit of namespaces.
+pub fn make_pid_namespace() -> Result<(), Errno> {
+    // SAFETY: unshare takes a number.
+    check(unsafe { libc::unshare(libc::CLONE_NEWPID | libc::CLONE_NEWNS) }.into()).map(|_| ())
+}
+
+/// Mounts the /proc of our PID namespace in our mount namespace, and nowhere else.
+///
+/// # Errors
+/// What mount(2) says.
+pub fn mount_own_proc() -> Result<(), Errno> {
+    let none = std::ptr::null::<libc::c_void>();
+    let proc = c"proc".as_ptr();
+    let flags = libc::MS_NOSUID | libc::MS_NODEV | libc::MS_NOEXEC;
+    // SAFETY: the strings are C strings, and there is no data.
+    unsafe {
+        let private = libc::MS_REC | libc::MS_PRIVATE;
+        check(libc::mount(none.cast(), c"/".as_ptr(), none.cast(), private, none).into())?;
+        check(libc::mount(proc, c"/proc".as_ptr(), proc, flags, none).into()).map(|_| ())
+    }
+}

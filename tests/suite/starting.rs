@@ -221,6 +221,60 @@ fn a_subreaper_without_being_asked_or_nagging() {
 }
 
 #[test]
+fn user_directory_and_environment_as_told() {
+    let options = ["--workdir", "/usr", "--env", "A=1", "--env=B=x y", "--env", "A=2"];
+    let run = finish(
+        as_process(&[&options[..], &["sh", "-c", "pwd; echo $A $B $C"]].concat()).env("A", "0").env("C", "3"),
+    );
+    assert_eq!(run.lines(), ["/usr", "2 x y 3"], "{run:?}");
+    // The path to look in is the workload's.
+    let run = finish(&mut as_process(&["--env", "PATH=/nonexistent", "sh", "-c", "true"]));
+    run.assert_refused(127, &["sh"]);
+    finish(&mut as_process(&["--workdir", "/nonexistent", "true"]))
+        .assert_refused(125, &["directory", "No such file"]);
+    finish(&mut as_process(&["--env", "=x", "true"])).assert_refused(125, &["NAME=VALUE"]);
+    finish(&mut as_process(&["--user", "no-such-user", "true"])).assert_refused(125, &["no-such-user"]);
+    if !have_root() {
+        return;
+    }
+    let run = finish(&mut as_process(&[
+        "--user",
+        "daemon",
+        "sh",
+        "-c",
+        "id -un; id -gn; echo $HOME; cat /proc/self/status",
+    ]));
+    assert_eq!(run.lines()[..3], ["daemon", "daemon", "/usr/sbin"]);
+    assert!(run.stdout.contains("CapEff:\t0000000000000000"), "{run:?}");
+    let run = finish(&mut as_process(&["--user", "54328:54329", "sh", "-c", "id -u; id -g; id -G"]));
+    assert_eq!(run.lines(), ["54328", "54329", "54329"]);
+}
+
+#[test]
+fn a_pid_namespace_of_its_own() {
+    if !have_root() {
+        let run = finish(&mut as_process(&["--pid-namespace", "true"]));
+        return run.assert_refused(125, &["PID namespace", "CAP_SYS_ADMIN"]);
+    }
+    let script = "trap 'echo told; exit 6' TERM; ps -o pid= -C sh; cat /proc/1/comm; echo ready; while :; do sleep 0.01; done";
+    let mut run = Running::start(&mut as_process(&["--pid-namespace", "sh", "-c", script]));
+    run.wait_for("podinit");
+    run.wait_for("ready");
+    run.kill(libc::SIGTERM);
+    run.wait_for("told");
+    let run = run.finish();
+    assert_eq!(run.code, Some(6), "{run:?}");
+    assert_eq!(run.lines()[0].trim(), "2", "{run:?}");
+    // With podinit out here, everybody in there dies.
+    let mut run =
+        Running::start(&mut as_process(&["--pid-namespace", "sh", "-c", "echo ready; exec sleep 1000"]));
+    run.wait_for("ready");
+    let init = crate::support::children_of(run.pid())[0];
+    run.kill(libc::SIGKILL);
+    eventually("its init is gone", || !fs::exists(format!("/proc/{init}")).unwrap());
+}
+
+#[test]
 fn parent_death_sends_the_signal() {
     // The parent is a shell that ends; podinit is told, and passes it on.
     let script =
