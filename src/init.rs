@@ -16,7 +16,7 @@ use crate::sys::entry::Start;
 use crate::sys::launch::Session;
 use crate::sys::process::{
     Change, End, Pid, become_subreaper, leave_no_core, make_pid_namespace, mount_own_proc, own_pid,
-    parent_pid, signal_on_parent_death,
+    parent_pid, set_own_name, signal_on_parent_death,
 };
 use crate::sys::signal::{Disposition, act_by_default, kill_group, kill_process, set_disposition};
 use crate::terminal::{self, Terminal, follow_stop};
@@ -71,8 +71,10 @@ pub fn run(start: &Start, config: &Config, program: usize) -> u8 {
     config.exit_status(end)
 }
 
-/// Makes itself at home as the PID 1 of a namespace that another one of ourselves has made.
+/// Makes us at home as the PID 1 of a namespace that another one of ourselves has made.
 fn enter_own_namespace() {
+    // Executed by way of /proc/self/exe, we would be called `exe`.
+    set_own_name(c"podinit");
     if let Err(errno) = mount_own_proc() {
         warn!("cannot mount /proc: {}", errno.desc());
     }

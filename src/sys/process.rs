@@ -1,5 +1,6 @@
 //! Processes: who we are, and the children that have changed.
 
+use std::ffi::CStr;
 use std::fmt;
 
 use nix::errno::Errno;
@@ -120,6 +121,12 @@ pub fn have_children() -> bool {
         let mut info: libc::siginfo_t = std::mem::zeroed();
         libc::waitid(libc::P_ALL, 0, &mut info, libc::WEXITED | libc::WNOHANG | libc::WNOWAIT) == 0
     }
+}
+
+/// Sets our name, as in /proc/PID/comm.
+pub fn set_own_name(name: &CStr) {
+    // SAFETY: the name is a C string, and is copied.
+    unsafe { libc::prctl(libc::PR_SET_NAME, name.as_ptr()) };
 }
 
 /// Has the kernel write no core file of us.

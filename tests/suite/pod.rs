@@ -6,8 +6,8 @@ use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use crate::support::{
-    Running, as_process, eventually, finish, have, have_root, helper, in_namespace, is_root, kill, podinit,
-    queue, say, status_field,
+    Running, as_process, eventually, finish, have, have_root, helper, in_namespace, is_gone, is_root, kill,
+    podinit, queue, say, status_field,
 };
 
 /// A pod: podinit as pause process, and a cgroup for each container.
@@ -317,7 +317,7 @@ fn the_engines_stop_is_waited_for() {
         assert!(app.stdout.contains("flushed"), "{app:?}");
         assert_eq!(app.code, Some(0), "{app:?}");
         let init = pod.init;
-        eventually("podinit has left", || !fs::exists(format!("/proc/{init}")).unwrap());
+        eventually("podinit has left", || is_gone(init));
     }
 }
 
@@ -348,7 +348,7 @@ fn a_stop_from_inside_stops_the_pod() {
         pod.pause.wait_for_stderr("(sh), uid 0");
         assert!(app.finish().stdout.contains("flushed"));
         let init = pod.init;
-        eventually("podinit has left", || !fs::exists(format!("/proc/{init}")).unwrap());
+        eventually("podinit has left", || is_gone(init));
     }
 }
 
@@ -363,7 +363,7 @@ fn a_second_stop_from_outside_is_passed_on_and_the_grace_ends_it() {
     app.wait_for("told 15");
     pod.pause.wait_for_stderr("time is up");
     let init = pod.init;
-    eventually("podinit has left", || !fs::exists(format!("/proc/{init}")).unwrap());
+    eventually("podinit has left", || is_gone(init));
 }
 
 #[test]
@@ -443,7 +443,7 @@ fn confined_in_every_way_it_still_reaps_and_stops() {
         pod.pause.wait_for_stderr("outside the pod");
         drop(app.finish());
         let init = pod.init;
-        eventually("podinit has left", || !fs::exists(format!("/proc/{init}")).unwrap());
+        eventually("podinit has left", || is_gone(init));
     }
 }
 

@@ -6,8 +6,8 @@ use std::os::unix::fs::PermissionsExt;
 use std::process::{Command, Stdio};
 
 use crate::support::{
-    Running, as_pid_1, as_process, eventually, finish, have, have_root, helper, in_namespace, is_root, kill,
-    podinit, scratch, status_field, unshare,
+    Running, as_pid_1, as_process, eventually, finish, have, have_root, helper, in_namespace, is_gone,
+    is_root, kill, podinit, scratch, status_field, unshare,
 };
 
 /// What `sh -c script` prints under podinit, and without.
@@ -271,7 +271,7 @@ fn a_pid_namespace_of_its_own() {
     run.wait_for("ready");
     let init = crate::support::children_of(run.pid())[0];
     run.kill(libc::SIGKILL);
-    eventually("its init is gone", || !fs::exists(format!("/proc/{init}")).unwrap());
+    eventually("its init is gone", || is_gone(init));
 }
 
 #[test]

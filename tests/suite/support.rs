@@ -371,6 +371,12 @@ pub fn eventually(what: &str, mut condition: impl FnMut() -> bool) {
     }
 }
 
+/// Whether a process has ended, reaped or not: whoever has to reap it may take its time.
+pub fn is_gone(pid: i32) -> bool {
+    let status = fs::read_to_string(format!("/proc/{pid}/status"));
+    status.map_or(true, |text| text.lines().any(|line| line.starts_with("State:\tZ")))
+}
+
 /// The value of a field of /proc/PID/status.
 pub fn status_field(pid: i32, field: &str) -> String {
     let text = fs::read_to_string(format!("/proc/{pid}/status")).expect("status");

@@ -97,6 +97,7 @@ impl Typist {
         // What is still to be printed must not block the writer.
         let screen = std::mem::replace(&mut self.screen, channel().1);
         thread::spawn(move || while screen.recv().is_ok() {});
+        eventually("it ends", || self.child.try_wait().expect("wait").is_some());
         self.child.wait().expect("wait").code()
     }
 
