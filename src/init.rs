@@ -60,7 +60,8 @@ pub fn run(start: &Start, config: &Config, program: usize) -> u8 {
             return config.failures.own;
         }
     };
-    let end = Init { config, own, main, terminal, mailbox, rest: Rest::new(own) }.live();
+    let end =
+        Init { config, own, main, terminal, mailbox, rest: Rest::new(own), main_is_stopped: false }.live();
     if let Some(terminal) = terminal {
         terminal.take_back_from(main);
     }
@@ -107,7 +108,16 @@ fn run_in_namespace(start: &Start, own: Pid, child_disposition: Disposition, con
         }
     };
     let plain = Config { target: Target::Child, session: Session::Ours, ..Config::DEFAULT };
-    let end = Init { config: &plain, own, main, terminal: None, mailbox, rest: Rest::new(own) }.live();
+    let end = Init {
+        config: &plain,
+        own,
+        main,
+        terminal: None,
+        mailbox,
+        rest: Rest::new(own),
+        main_is_stopped: false,
+    }
+    .live();
     plain.exit_status(end)
 }
 
@@ -120,6 +130,7 @@ struct Init<'a> {
     terminal: Option<Terminal>,
     mailbox: Mailbox,
     rest: Rest,
+    main_is_stopped: bool,
 }
 
 impl Init<'_> {
@@ -139,23 +150,25 @@ impl Init<'_> {
                             self.leave(kill_at);
                             return end;
                         }
-                        Some(Change::Stopped(_, signal)) if self.own.get() != 1 && !self.config.suspends => {
-                            follow_stop(self.terminal, signal);
+                        Some(Change::Stopped(_, signal)) => {
+                            self.main_is_stopped = true;
+                            self.follow_stop(signal);
                         }
-                        Some(Change::Stopped(..)) | None => {}
+                        None => {}
                     }
                 }
                 Event::Signal(received) => {
-                    if let (Signal::CONT, Some(terminal)) = (received.signal, self.terminal) {
+                    if received.signal == Signal::CONT {
+                        self.main_is_stopped = false;
                         // A shell's `fg` gave the terminal to our group.
-                        terminal.hand_to(self.main);
+                        self.terminal.inspect(|terminal| terminal.hand_to(self.main));
                     }
                     let sent = forwarder.forward(received, &mut self.rest);
                     if sent.is_some() && asks_to_stop(received.signal) && kill_at.is_none() && !killed {
                         kill_at = self.config.kill_after.and_then(|after| Instant::now().checked_add(after));
                     }
-                    if self.config.suspends && is_tty_stop(received.signal) {
-                        let _ = kill_process(self.own, Signal::STOP);
+                    if is_tty_stop(received.signal) {
+                        self.stop_with_terminal(received.signal);
                     }
                 }
                 Event::Deadline | Event::StrangerEnded => {
@@ -164,6 +177,24 @@ impl Init<'_> {
                     killed = true;
                 }
             }
+        }
+    }
+
+    /// Stops us because the main process has been stopped, if that is how the shell comes back.
+    fn follow_stop(&self, signal: Signal) {
+        if self.own.get() != 1 && !self.config.suspends {
+            follow_stop(self.terminal, signal);
+        }
+    }
+
+    /// What comes of a terminal's stop signal that was sent to us.
+    fn stop_with_terminal(&self, signal: Signal) {
+        if self.config.suspends {
+            let _ = kill_process(self.own, Signal::STOP);
+        } else if self.main_is_stopped {
+            // A ^Z right after an `fg`, before the terminal was handed on: it took back the SIGCONT, so the
+            // main process has not gone on, and no further change of its will tell us to stop.
+            self.follow_stop(signal);
         }
     }
 

@@ -2,7 +2,7 @@
 
 use crate::signals::Signal;
 use crate::sys::process::{Pid, foreground_group, give_up_terminal, own_group, set_foreground_group};
-use crate::sys::signal::{act_by_default, discard_pending, kill_own_group};
+use crate::sys::signal::{act_by_default, discard_pending, is_pending, kill_own_group};
 
 /// Our controlling terminal, by the number of a descriptor of it.
 #[derive(Clone, Copy, Debug)]
@@ -48,6 +48,10 @@ impl Terminal {
 /// from comes back. PID 1 cannot be stopped, nor can a process group without such a shell; that is as
 /// well, since nobody would continue it.
 pub fn follow_stop(terminal: Option<Terminal>, signal: Signal) {
+    if is_pending(Signal::CONT) {
+        // The shell has continued us already; a stop now would take that back.
+        return;
+    }
     if terminal.is_some() && matches!(signal, Signal::TSTP | Signal::TTIN | Signal::TTOU) {
         // The terminal would have stopped our whole group, had the workload not been moved out of it:
         // the script that started us, say.

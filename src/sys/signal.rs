@@ -201,6 +201,14 @@ pub fn act_by_default(signal: Signal) {
     set_mask(mask);
 }
 
+/// Whether `signal` has been sent to us, and waits to be received.
+pub fn is_pending(signal: Signal) -> bool {
+    let mut pending = SignalSet(0);
+    // SAFETY: the set is 8 bytes, as the size says.
+    unsafe { libc::syscall(libc::SYS_rt_sigpending, &raw mut pending, size_of::<SignalSet>()) };
+    pending.contains(signal)
+}
+
 /// Takes `signal` from what is pending for us, and forgets it.
 pub fn discard_pending(signal: Signal) {
     let set: u64 = 1 << (signal.number() - 1);

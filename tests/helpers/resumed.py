@@ -3,6 +3,6 @@ import os
 import signal
 
 # Not by print, which a handler must not call in the middle of another one.
-signal.signal(signal.SIGCONT, lambda *_: os.write(1, b"resumed\n"))
+signal.signal(signal.SIGCONT, lambda *_: os.write(1, b"goes on\n"))
 os.write(1, b"begun\n")
 os.write(1, b"read %s\n" % input().encode())

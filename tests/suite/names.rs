@@ -278,7 +278,7 @@ fn dumb_init_stops_and_goes_on_with_a_tty_signal() {
                 eventually("it stops", || status_field(pid, "State").starts_with('T'));
             }
             run.kill(libc::SIGCONT);
-            run.wait_for("resumed");
+            run.wait_for("goes on");
             for pid in [run.pid(), child] {
                 eventually("it goes on", || status_field(pid, "State").starts_with('S'));
             }
@@ -296,9 +296,9 @@ fn dumb_init_hands_the_terminal_to_a_session() {
     command.args(["bash", "--norc", "-i"]);
     let mut typist = Typist::start(command, true);
     typist.sees("> ").types("echo $((40+2)) $(ps -o tty= -p $$) $(ps -o sid= -p $$) $$\n").sees("42 pts/");
-    typist.types("sh -c 'echo be''gun; exec sleep 1000'\n").sees("begun").types("\x1a").sees("Stopped");
-    // (bash does not exit over a stopped job.)
-    typist.types("kill -KILL %1; wait %1; exit 9\n");
+    let job = helper("resumed.py");
+    typist.types(&format!("python3 {job}\n")).sees("begun").types("\x1a").sees("Stopped");
+    typist.types("fg\n").sees("goes on").types("again\n").sees("read again").types("exit 9\n");
     assert_eq!(typist.code(), Some(9));
 }
 

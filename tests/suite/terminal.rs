@@ -11,7 +11,7 @@ use std::sync::mpsc::{Receiver, channel};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use crate::support::{children_of, eventually, helper, kill, podinit, scratch, unshare};
+use crate::support::{children_of, eventually, helper, kill, podinit, scratch, status_field, unshare};
 
 /// A program on a terminal of its own, and somebody who types and reads.
 pub struct Typist {
@@ -126,7 +126,7 @@ fn interactive_bash_has_job_control() {
     // ^Z, and back.
     let job = helper("resumed.py");
     typist.types(&format!("python3 {job}\n")).sees("begun").types("\x1a").sees("Stopped");
-    typist.types("jobs\n").sees("Stopped").types("fg\n").sees("resumed").types("again\n").sees("read again");
+    typist.types("jobs\n").sees("Stopped").types("fg\n").sees("goes on").types("again\n").sees("read again");
     typist.sees("> ").types("exit 7\n");
     assert_eq!(typist.code(), Some(7));
 }
@@ -214,7 +214,7 @@ fn as_a_job_it_stops_and_goes_on_with_the_workload() {
     let mut typist = shell_with_podinit_as_job();
     for _ in 0..2 {
         typist.types("\x1a").sees("Stopped").types("echo $((40+2))\n").sees("42");
-        typist.types("fg\n").sees("resumed");
+        typist.types("fg\n").sees("goes on");
     }
     // And the terminal is the workload's again.
     typist.types("again\n").sees("read again").sees("> ").types("exit 3\n");
@@ -230,7 +230,12 @@ fn a_workload_that_is_stopped_by_others_takes_init_along() {
     typist.sees("Stopped").sees("> ");
     // Continuing podinit continues the workload.
     kill(podinit, libc::SIGCONT);
-    typist.sees("resumed").types("fg\n").sees("resumed").types("again\n").sees("read again");
+    // In the background, reading from the terminal stops it again.
+    typist.sees("goes on");
+    eventually("both are stopped", || {
+        [podinit, workload].iter().all(|pid| status_field(*pid, "State").starts_with('T'))
+    });
+    typist.types("fg\n").sees("goes on").types("again\n").sees("read again");
     typist.sees("> ").types("exit 4\n");
     assert_eq!(typist.code(), Some(4));
 }
