@@ -10,13 +10,12 @@ use crate::reap::reap;
 use crate::rest::Rest;
 use crate::settle::settle;
 use crate::signals::{Event, Mailbox, Signal};
-use crate::spawn::{spawn, spawn_init};
+use crate::spawn::spawn;
 use crate::stop::{kill, stop};
 use crate::sys::entry::Start;
 use crate::sys::launch::Session;
 use crate::sys::process::{
-    Change, End, Pid, become_subreaper, leave_no_core, make_pid_namespace, mount_own_proc, own_pid,
-    parent_pid, set_own_name, signal_on_parent_death,
+    Change, End, Pid, become_subreaper, leave_no_core, own_pid, parent_pid, signal_on_parent_death,
 };
 use crate::sys::signal::{Disposition, act_by_default, kill_group, kill_process, set_disposition};
 use crate::terminal::{self, Terminal, follow_stop};
@@ -24,7 +23,7 @@ use crate::terminal::{self, Terminal, follow_stop};
 /// Runs the workload that begins at argument `program`, and returns our exit status.
 pub fn run(start: &Start, config: &Config, program: usize) -> u8 {
     let own = own_pid();
-    if own.get() != 1 && !config.pid_namespace {
+    if own.get() != 1 {
         adopt_orphans(config.subreaper);
     }
     if let Some(signal) = config.parent_death {
@@ -32,12 +31,6 @@ pub fn run(start: &Start, config: &Config, program: usize) -> u8 {
     }
     // Inherited as ignored, it would have the kernel reap the workload, and its status be lost.
     let child_disposition = set_disposition(Signal::CHLD, Disposition::Default);
-    if config.pid_namespace && own.get() != 1 {
-        return run_in_namespace(start, own, child_disposition, config);
-    }
-    if config.pid_namespace {
-        enter_own_namespace();
-    }
     if config.session == Session::Own {
         terminal::give_up();
     }
@@ -50,18 +43,11 @@ pub fn run(start: &Start, config: &Config, program: usize) -> u8 {
             return error.status(config.failures);
         }
     };
-    info!("started the workload as {main}");
     let terminal = terminal.filter(|_| own.get() != 1);
-    let mailbox = match settle(own, terminal) {
-        Ok(mailbox) => mailbox,
-        Err(errno) => {
-            error!("signalfd: {}", errno.desc());
-            let _ = kill_process(main, Signal::TERM);
-            return config.failures.own;
-        }
+    let end = match attend(config, own, main, terminal) {
+        Ok(end) => end,
+        Err(status) => return status,
     };
-    let end =
-        Init { config, own, main, terminal, mailbox, rest: Rest::new(own), main_is_stopped: false }.live();
     if let Some(terminal) = terminal {
         terminal.take_back_from(main);
     }
@@ -72,53 +58,19 @@ pub fn run(start: &Start, config: &Config, program: usize) -> u8 {
     config.exit_status(end)
 }
 
-/// Makes us at home as the PID 1 of a namespace that another one of ourselves has made.
-fn enter_own_namespace() {
-    // Executed by way of /proc/self/exe, we would be called `exe`.
-    set_own_name(c"podinit");
-    if let Err(errno) = mount_own_proc() {
-        warn!("cannot mount /proc: {}", errno.desc());
-    }
-    // Who started us outside is all that we are for.
-    if let Err(errno) = signal_on_parent_death(Signal::KILL) {
-        warn!("cannot ask for a signal at our parent's death: {}", errno.desc());
-    }
-}
-
-/// Has another one of ourselves be the init of a new PID namespace, and stands in for it out here: passes
-/// every signal on to it alone, and exits as it does.
-fn run_in_namespace(start: &Start, own: Pid, child_disposition: Disposition, config: &Config) -> u8 {
-    if let Err(errno) = make_pid_namespace() {
-        error!("cannot make a PID namespace (it takes CAP_SYS_ADMIN): {}", errno.desc());
-        return config.failures.own;
-    }
-    let main = match spawn_init(start, child_disposition) {
-        Ok(main) => main,
-        Err(error) => {
-            error!("{error}");
-            return config.failures.own;
-        }
-    };
-    let mailbox = match settle(own, None) {
-        Ok(mailbox) => mailbox,
-        Err(errno) => {
-            error!("signalfd: {}", errno.desc());
-            let _ = kill_process(main, Signal::TERM);
-            return config.failures.own;
-        }
-    };
-    let plain = Config { target: Target::Child, session: Session::Ours, ..Config::DEFAULT };
-    let end = Init {
-        config: &plain,
-        own,
-        main,
-        terminal: None,
-        mailbox,
-        rest: Rest::new(own),
-        main_is_stopped: false,
-    }
-    .live();
-    plain.exit_status(end)
+/// Attends to the workload whose main process has just been started, and returns how that ended.
+///
+/// # Errors
+/// Our exit status if it cannot be attended to.
+pub fn attend(config: &Config, own: Pid, main: Pid, terminal: Option<Terminal>) -> Result<End, u8> {
+    info!("started the workload as {main}");
+    let mailbox = settle(own, terminal).map_err(|errno| {
+        error!("signalfd: {}", errno.desc());
+        let _ = kill_process(main, Signal::TERM);
+        config.failures.own
+    })?;
+    let rest = Rest::new(own);
+    Ok(Init { config, own, main, terminal, mailbox, rest, main_is_stopped: false }.live())
 }
 
 /// An init whose workload runs.

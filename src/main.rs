@@ -2,9 +2,11 @@
 //!
 //! The way of a signal, front to back: it arrives in `signals`, `init` decides what it means, and
 //! `forward` delivers it; once the workload is gone, `stop` has the `rest` end. In a pod's shared PID
-//! namespace `pod` is in the place of `init`, and delivers to the leaders of the `containers`. `cli`,
-//! `persona` and `config` come before; `spawn`, `user`, `settle`, `reap`, `terminal` and `procfs` stand beside; and `sys` below them all is the only
-//! one to use `unsafe`.
+//! namespace `pod` is in the place of `init`, and delivers to the leaders of the `containers`.
+//!
+//! `cli`, `persona` and `config` come before; `namespace` is for an init that makes its own; `spawn`, `user`,
+//! `settle`, `reap`, `terminal` and `procfs` stand beside; and `sys` below them all is the only one to use
+//! `unsafe`.
 #![cfg_attr(not(test), no_main)]
 #![deny(unsafe_code)]
 
@@ -14,6 +16,7 @@ mod containers;
 mod forward;
 mod init;
 mod logger;
+mod namespace;
 mod persona;
 mod pod;
 mod procfs;
@@ -43,7 +46,8 @@ fn run(start: Start) -> u8 {
     match cli::parse(persona, start.args, start.env) {
         Ok(Command::Run { config, program }) => {
             logger::set_level(config.log_level);
-            init::run(&start, &config, program)
+            let run = if config.pid_namespace { namespace::run } else { init::run };
+            run(&start, &config, program)
         }
         Ok(Command::Pause { config }) => {
             logger::set_level(config.log_level);
