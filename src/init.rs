@@ -135,7 +135,7 @@ impl Init<'_> {
     /// Stops us because the main process has been stopped, if that is how the shell comes back.
     fn follow_stop(&self, signal: Signal) {
         if self.own.get() != 1 && !self.config.suspends {
-            follow_stop(self.terminal, signal);
+            follow_stop(self.terminal, self.main, signal);
         }
     }
 

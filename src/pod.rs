@@ -75,9 +75,11 @@ struct Pod<'a> {
 
 /// A pod on its way out.
 struct Ending {
-    /// The leaders that may still live.
-    leaders: Vec<Identity>,
-    /// When to leave them behind; `None` if somebody else sees to that.
+    /// The leaders that may still live, and have all the time they want: somebody else sees to that.
+    awaited: Vec<Identity>,
+    /// Those that are left behind when their time is up.
+    limited: Vec<Identity>,
+    /// When that is.
     deadline: Option<Instant>,
 }
 
@@ -93,11 +95,13 @@ impl Pod<'_> {
         loop {
             let (mut deadline, mut leader) = (None, None);
             if let Some(ending) = &mut ending {
-                deadline = ending.deadline;
-                match self.watch(&mut ending.leaders) {
+                match self.watch(ending) {
                     None => return 0,
                     Some(Watch::Leader(held)) => leader = Some(held),
-                    Some(Watch::Tick) => deadline = deadline.into_iter().chain([Instant::now() + TICK]).min(),
+                    Some(Watch::Tick) => deadline = Some(Instant::now() + TICK),
+                }
+                if !ending.limited.is_empty() {
+                    deadline = [deadline, ending.deadline].into_iter().flatten().min();
                 }
             }
             match self.mailbox.next(deadline, leader.as_ref()) {
@@ -108,9 +112,12 @@ impl Pod<'_> {
                 },
                 Event::StrangerEnded => {}
                 Event::Deadline => {
-                    if ending.as_ref().and_then(|it| it.deadline).is_some_and(|at| at <= Instant::now()) {
-                        warn!("time is up, leaving containers behind");
-                        return 0;
+                    if let Some(ending) = &mut ending
+                        && ending.deadline.is_some_and(|deadline| deadline <= Instant::now())
+                    {
+                        for id in ending.limited.drain(..) {
+                            warn!("time is up, leaving {} ({}) behind", id.pid, procfs::name(id.pid));
+                        }
                     }
                 }
             }
@@ -125,10 +132,16 @@ impl Pod<'_> {
     fn end(&mut self, received: Received, ending: Option<Ending>) -> Option<Ending> {
         let Some(signal) = self.config.rewritten(received.signal) else { return ending };
         let containers = self.containers();
+        let deadline = Instant::now().checked_add(self.config.grace());
         let from_outside = received.sender == 0 && !matches!(received.origin, Origin::Queued(_));
         if ending.is_none() && from_outside {
             warn!("{} from outside the pod: waiting for its containers to end", received.signal);
-            return Some(Ending { leaders: leaders(&containers), deadline: None });
+            // Who does not handle TERM has nothing to flush, or is an exec session that has outlived its
+            // container: nothing tells it from a leader then, and nobody tells it to end.
+            let handles_term =
+                |id: &Identity| Status::read(id.pid).is_some_and(|it| handles(&it, Signal::TERM));
+            let (awaited, limited) = leaders(&containers).into_iter().partition(handles_term);
+            return Some(Ending { awaited, limited, deadline });
         }
         let statuses = || containers.iter().filter_map(|container| Status::read(container.leader.pid));
         let sender = describe_sender(received);
@@ -143,21 +156,26 @@ impl Pod<'_> {
         for container in &containers {
             self.tell(container.leader, signal, received.origin);
         }
-        let deadline = Instant::now().checked_add(self.config.grace());
-        Some(ending.unwrap_or(Ending { leaders: leaders(&containers), deadline: None }))
-            .map(|ending| Ending { deadline: ending.deadline.or(deadline), ..ending })
+        let mut limited = leaders(&containers);
+        if let Some(Ending { awaited, limited: before, .. }) = ending {
+            limited.extend(awaited.into_iter().chain(before));
+        }
+        Some(Ending { awaited: Vec::new(), limited, deadline })
     }
 
-    /// The next one of `leaders` to be waited for; the others are waited for in their turn. `None` when
-    /// nobody is left.
-    fn watch(&self, leaders: &mut Vec<Identity>) -> Option<Watch> {
-        while let Some(id) = leaders.last() {
-            match procfs::hold(*id) {
-                Ok(held) => return Some(Watch::Leader(held)),
-                Err(errno) if errno != Errno::ESRCH && Stat::read(id.pid).is_some_and(|now| now.is(*id)) => {
-                    return Some(Watch::Tick);
+    /// The next one to be waited for; the others are waited for in their turn. `None` when nobody is left.
+    fn watch(&self, ending: &mut Ending) -> Option<Watch> {
+        for leaders in [&mut ending.awaited, &mut ending.limited] {
+            while let Some(id) = leaders.last() {
+                match procfs::hold(*id) {
+                    Ok(held) => return Some(Watch::Leader(held)),
+                    Err(errno)
+                        if errno != Errno::ESRCH && Stat::read(id.pid).is_some_and(|now| now.is(*id)) =>
+                    {
+                        return Some(Watch::Tick);
+                    }
+                    Err(_) => drop(leaders.pop()),
                 }
-                Err(_) => drop(leaders.pop()),
             }
         }
         let hidden = self.everybody.filter(|_| !procfs::shows_everybody(self.own));

@@ -2,7 +2,7 @@
 
 use crate::signals::Signal;
 use crate::sys::process::{Pid, foreground_group, give_up_terminal, own_group, set_foreground_group};
-use crate::sys::signal::{act_by_default, discard_pending, is_pending, kill_own_group};
+use crate::sys::signal::{act_by_default, discard_pending, is_pending, kill_group, kill_own_group};
 
 /// Our controlling terminal, by the number of a descriptor of it.
 #[derive(Clone, Copy, Debug)]
@@ -47,7 +47,16 @@ impl Terminal {
 /// Stops us, since the main process has been stopped by `signal`, so that the shell we were started
 /// from comes back. PID 1 cannot be stopped, nor can a process group without such a shell; that is as
 /// well, since nobody would continue it.
-pub fn follow_stop(terminal: Option<Terminal>, signal: Signal) {
+pub fn follow_stop(terminal: Option<Terminal>, main: Pid, signal: Signal) {
+    if let Some(terminal) = terminal
+        && matches!(signal, Signal::TTIN | Signal::TTOU)
+        && terminal.is_ours()
+    {
+        // A shell's `fg` of a job that runs gives its group the terminal without a SIGCONT.
+        terminal.hand_to(main);
+        let _ = kill_group(main, Signal::CONT);
+        return;
+    }
     if is_pending(Signal::CONT) {
         // The shell has continued us already; a stop now would take that back.
         return;

@@ -9,12 +9,13 @@ use crate::support::{
     is_root, kill, podinit, status_field, unshare,
 };
 
-/// A main process with workers: it ends with 5 on TERM, INT or a line on its stdin. `workers` are the
+/// A main process with workers: it ends with 5 on TERM, INT or a line on its stdin; on a signal a little
+/// later than it could, so that the workers have noticed theirs, and would notice another one. `workers` are the
 /// words for worker.py, one string each. Returns once all are ready.
 fn with_workers(mut command: Command, workers: &[&str]) -> Running {
     let worker = helper("worker.py");
     let start: String = workers.iter().map(|words| format!("python3 {worker} {words} & ")).collect();
-    let script = format!("trap 'exit 5' TERM INT; {start} echo main $$; read line; exit 5");
+    let script = format!("trap 'sleep 0.3; exit 5' TERM INT; {start} echo main $$; read line; exit 5");
     command.args(["bash", "-c", &script]);
     let mut run = Running::start_with_stdin(&mut command, Stdio::piped());
     let names: Vec<String> =
@@ -183,7 +184,7 @@ fn what_somebody_starts_in_order_to_stop_is_left_to_it() {
     let worker =
         "trap 'sleep 0.7 && echo flushed; exit' TERM; echo ready; while :; do sleep 1000 & wait; done";
     let script = format!(
-        "trap 'exit 5' TERM; bash -c \"{worker}\" & setsid bash -c \"{worker}\" & (sleep 0.1 & setsid sleep 0.3 &) ; wait; wait"
+        "trap 'sleep 0.3; exit 5' TERM; bash -c \"{worker}\" & setsid bash -c \"{worker}\" & (sleep 0.1 & setsid sleep 0.3 &) ; wait; wait"
     );
     let mut run = Running::start(&mut as_pid_1(&["bash", "-c", &script]));
     run.wait_for("ready");
