@@ -1,0 +1,51 @@
+"""What podman and Docker have in common: most of their command line."""
+import subprocess
+
+from report import WATCHDOG, wait_until
+
+
+class Engine:
+    """A private engine. `self.command` is how to call it, `self.confine` what each container is to be given."""
+
+    def __init__(self, directory):
+        directory.mkdir()
+        self.directory = directory
+        # The sandbox removes the cgroup of this name.
+        self.cgroup = f"/{directory.parent.name}"
+        self.confine = ["--network=none", f"--cgroup-parent={self.cgroup}"]
+
+    def start(self, *arguments, **how):
+        """For a command that goes on while the test does."""
+        return subprocess.Popen([*self.command, *arguments], text=True, **how)
+
+    def attempt(self, *arguments):
+        return subprocess.run([*self.command, *arguments], capture_output=True, text=True, timeout=WATCHDOG)
+
+    def __call__(self, *arguments):
+        done = self.attempt(*arguments)
+        done.check_returncode()
+        return done.stdout.strip()
+
+    def import_images(self, images):
+        for name, tar, changes in images:
+            self("import", *(f"--change={change}" for change in changes), str(tar), name)
+
+    def volume(self, name):
+        """A directory to be shared with a container, as /data."""
+        directory = self.directory / name
+        directory.mkdir()
+        return directory, f"--volume={directory}:/data"
+
+    def logs(self, container):
+        done = self.attempt("logs", container)
+        done.check_returncode()
+        return done.stdout + done.stderr
+
+    def inspect(self, container, what):
+        return self("inspect", "--format={{" + what + "}}", container)
+
+    def exit_code(self, container):
+        """Of a container that ends."""
+        ended = ("exited", "stopped", "dead")
+        wait_until(lambda: self.inspect(container, ".State.Status") in ended, f"the end of {container}")
+        return int(self.inspect(container, ".State.ExitCode"))
