@@ -9,13 +9,13 @@ WORKLOAD = "localhost/workload"
 PODINIT = "localhost/podinit"
 CATATONIT = "localhost/catatonit"
 
-# It runs as root and in the foreground, and says on stderr what it is told.
-NGINX_CONF = """\
-user root;
-worker_processes 2;
+NGINX_WORKERS = 2
+# It says on stderr what it is told.
+NGINX_CONF = f"""\
+worker_processes {NGINX_WORKERS};
 error_log stderr notice;
-events {}
-http { access_log off; server { listen 8080; } }
+events {{}}
+http {{ access_log off; server {{ listen 8080; }} }}
 """
 
 
@@ -42,6 +42,9 @@ def workload(path):
         "bin/flush.sh": pathlib.Path(__file__).with_name("flush.sh"),
         "usr/sbin/nginx": which("nginx"),
         "etc/nginx/nginx.conf": configuration,
+        # nginx looks up www-data.
+        "etc/passwd": "/etc/passwd",
+        "etc/group": "/etc/group",
     }
     files |= {library.lstrip("/"): library for library in libraries}
     files |= {directory: empty for directory in ("tmp", "var/lib/nginx", "var/log/nginx")}
