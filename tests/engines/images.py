@@ -8,6 +8,8 @@ NEEDS = ("busybox", "nginx", "catatonit")
 WORKLOAD = "localhost/workload"
 PODINIT = "localhost/podinit"
 CATATONIT = "localhost/catatonit"
+# What the examples call for; ours stands in.
+STOCK = ("docker.io/library/nginx:stable", "docker.io/library/busybox:stable")
 
 NGINX_WORKERS = 2
 # It says on stderr what it is told.
@@ -15,7 +17,11 @@ NGINX_CONF = f"""\
 worker_processes {NGINX_WORKERS};
 error_log stderr notice;
 events {{}}
-http {{ access_log off; server {{ listen 8080; }} }}
+http {{
+    access_log off;
+    server {{ listen 8080; }}
+    include /etc/nginx/conf.d/*.conf;
+}}
 """
 
 

@@ -92,7 +92,7 @@ class Pod:
         return self.session.stdout.readline() == "alive\n"
 
     def stop(self):
-        self.podman("pod", "stop", "--time=60", "pod")
+        self.podman("pod", "stop", "--time=30", "pod")
         self.session.communicate()
 
     def flushed(self):

@@ -1,11 +1,13 @@
 """A podman of our own."""
 import os
 
+import images
 from engine import Engine
 
 # Without CAP_SYS_RESOURCE, rlimits cannot be raised, so soft and hard ones are given alike. runc is happy with cgroups
-# of either version. Locks in files, as those in shared memory would be shared with the host's podman.
-CONFIGURATION = """\
+# of either version. Locks in files, as those in shared memory would be shared with the host's podman. The infra
+# image is for kube play, which has no option for it.
+CONFIGURATION = f"""\
 [containers]
 default_ulimits = ["nofile=1024:1024", "nproc=4096:4096"]
 log_driver = "k8s-file"
@@ -14,6 +16,7 @@ runtime = "runc"
 cgroup_manager = "cgroupfs"
 events_logger = "file"
 lock_type = "file"
+infra_image = "{images.PODINIT}"
 """
 
 

@@ -33,7 +33,7 @@ class Report:
         try:
             yield
         except subprocess.CalledProcessError as error:
-            self.fail(name, f"{error}: {error.stderr.strip()}")
+            self.fail(name, f"{' '.join(error.cmd[-4:])}: {error.stderr.strip()}")
         except (AssertionError, OSError, subprocess.TimeoutExpired) as error:
             self.fail(name, f"{error}")
 

@@ -1,6 +1,5 @@
 """Namespaces of our own, so that no process and no mount of an engine outlives the run, however it ends."""
 import ctypes
-import os
 import pathlib
 import shutil
 import signal
@@ -11,6 +10,8 @@ import tempfile
 from report import wait_until
 
 INSIDE = "--inside"
+# The engines are told to put their cgroups below one of ours, but podman kube play cannot be told.
+PODMANS_CGROUP = "libpod_parent"
 CLONE_NEWPID = 0x20000000
 # Where the engines keep state whatever they are told: each is empty inside, and gone afterwards.
 PRIVATE = ("/run", "/dev/shm", "/var/lib/cni")
@@ -22,6 +23,7 @@ def enter(script, binary):
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda *_: sys.exit(1))
     scratch = pathlib.Path(tempfile.mkdtemp(prefix="podinit-engines-"))
+    others = cgroups(PODMANS_CGROUP)
     # Of the next child; we stay its parent, so to wait for it is to wait for the whole namespace.
     if ctypes.CDLL(None, use_errno=True).unshare(CLONE_NEWPID) != 0:
         raise OSError(ctypes.get_errno(), "unshare")
@@ -36,22 +38,29 @@ def enter(script, binary):
     finally:
         init.kill()
         init.wait()
-        remove_cgroups(scratch.name)
+        remove_cgroups(scratch.name, others)
         shutil.rmtree(scratch)
 
 
-def remove_cgroups(name):
-    """The engines put theirs below one of that name, in each hierarchy."""
+def cgroups(name):
+    """All at and below that name, in each hierarchy, children before their parents."""
     root = pathlib.Path("/sys/fs/cgroup")
-    for top in (*root.glob(name), *root.glob(f"*/{name}")):
-        for directory, _, _ in os.walk(top, topdown=False):
-            # The kernel may take a moment to let go of the dead.
-            wait_until(lambda: removed(directory), f"rmdir {directory}")
+    return sorted((*root.glob(f"{name}/**"), *root.glob(f"*/{name}/**")), reverse=True)
+
+
+def remove_cgroups(own, others):
+    for directory in cgroups(own):
+        # The kernel may take a moment to let go of the dead.
+        wait_until(lambda: removed(directory), f"rmdir {directory}")
+    for directory in cgroups(PODMANS_CGROUP):
+        # Should the host's podman have made any meanwhile, they are in use and stay.
+        if directory not in others:
+            removed(directory)
 
 
 def removed(directory):
     try:
-        os.rmdir(directory)
+        directory.rmdir()
     except OSError:
-        return not os.path.exists(directory)
+        return not directory.exists()
     return True
