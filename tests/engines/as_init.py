@@ -1,5 +1,6 @@
 """podinit as what an engine's --init starts."""
 import images
+from engine import flushed
 from report import expect, wait_until
 
 # Ends only once an orphan of its has been reaped.
@@ -28,10 +29,10 @@ def check(report, engine):
         engine("run", "--rm", *run, images.WORKLOAD, "sh", "-c", ORPHAN)
 
     with report.check(f"{name} --init: a worker in a session of its own has time to flush"):
-        data, volume = engine.volume("session")
+        data, volume = engine.volume()
         script = 'trap "exit 0" TERM; setsid flush.sh /data & while :; do sleep 0.2 & wait $!; done'
         engine("run", "--detach", "--name=session", volume, *run, images.WORKLOAD, "sh", "-c", script)
         wait_until((data / "ready").exists, "the worker")
         engine("stop", "--time=60", "session")
         expect(engine.exit_code("session"), 0, "exit code")
-        expect((data / "flushed").read_text(), "told 1\n", "the worker's record")
+        expect(flushed(data), "told 1", "the worker")

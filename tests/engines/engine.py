@@ -1,7 +1,15 @@
 """What podman and Docker have in common: most of their command line."""
+import pathlib
 import subprocess
+import tempfile
 
 from report import WATCHDOG, wait_until
+
+
+def flushed(volume):
+    """What flush.sh wrote down there."""
+    record = volume / "flushed"
+    return record.read_text().strip() if record.exists() else "nothing flushed"
 
 
 class Engine:
@@ -30,11 +38,10 @@ class Engine:
         for name, tar, changes in images:
             self("import", *(f"--change={change}" for change in changes), str(tar), name)
 
-    def volume(self, name):
-        """A directory to be shared with a container, as /data."""
-        directory = self.directory / name
-        directory.mkdir()
-        return directory, f"--volume={directory}:/data"
+    def volume(self):
+        """A new directory to be shared with a container, as /data."""
+        directory = tempfile.mkdtemp(dir=self.directory)
+        return pathlib.Path(directory), f"--volume={directory}:/data"
 
     def logs(self, container):
         done = self.attempt("logs", container)

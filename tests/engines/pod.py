@@ -4,6 +4,7 @@ import pathlib
 import subprocess
 
 import images
+from engine import flushed
 from report import wait_until
 
 # PID 1 has dealt with HUP once it has reaped an orphan made afterwards: of two pending signals the lower is delivered
@@ -34,7 +35,7 @@ class Pod:
     def start(self):
         self.podman("pod", "create", "--name=pod", "--infra-name=infra", f"--infra-image={self.infra_image}",
                     "--share=pid,ipc,uts", *self.podman.confine)
-        self.data, volume = self.podman.volume(f"flush-{self.infra_image.rpartition('/')[2]}")
+        self.data, volume = self.podman.volume()
         self.run("nginx", "nginx", "-g", "daemon off;")
         self.run("sidecar", "sleep", "1000000")
         self.run("flush", "flush.sh", "/data", options=[volume])
@@ -96,9 +97,8 @@ class Pod:
         self.session.communicate()
 
     def flushed(self):
-        record = self.data / "flushed"
-        told = record.read_text().strip() if record.exists() else "nothing flushed"
-        return f"exit code {self.exit_code('flush')}, {told}"
+        """How the container that flushes ended."""
+        return f"exit code {self.exit_code('flush')}, {flushed(self.data)}"
 
     def exit_code(self, container):
         return self.podman.exit_code(container)
