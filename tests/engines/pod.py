@@ -43,7 +43,7 @@ class Pod:
         self.master = self.podman.inspect("nginx", ".State.Pid")
         wait_until(self.workers, "nginx's workers")
         self.session = self.podman.start("exec", "--interactive", "sidecar", "sh",
-                                         stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+                                         stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
         self.session_answers()
 
     def run(self, name, *command, options=()):
