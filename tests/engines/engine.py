@@ -22,10 +22,6 @@ class Engine:
         self.cgroup = f"/{directory.parent.name}"
         self.confine = ["--network=none", f"--cgroup-parent={self.cgroup}"]
 
-    def start(self, *arguments, **how):
-        """For a command that goes on while the test does."""
-        return subprocess.Popen([*self.command, *arguments], text=True, **how)
-
     def attempt(self, *arguments):
         return subprocess.run([*self.command, *arguments], capture_output=True, text=True, timeout=WATCHDOG)
 

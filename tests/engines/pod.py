@@ -42,8 +42,9 @@ class Pod:
         wait_until((self.data / "ready").exists, "the container that flushes")
         self.master = self.podman.inspect("nginx", ".State.Pid")
         wait_until(self.workers, "nginx's workers")
-        self.session = self.podman.start("exec", "--interactive", "sidecar", "sh",
-                                         stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+        # It goes on while the test does.
+        self.session = subprocess.Popen([*self.podman.command, "exec", "--interactive", "sidecar", "sh"], text=True,
+                                        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
         self.session_answers()
 
     def run(self, name, *command, options=()):
