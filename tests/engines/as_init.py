@@ -1,7 +1,7 @@
 """podinit as what an engine's --init starts."""
 import images
 from engine import flushed
-from report import expect, wait_until
+from report import expect
 
 # Ends only once an orphan of its has been reaped.
 ORPHAN = """
@@ -21,7 +21,7 @@ def check(report, engine):
     with report.check(f"{name} --init: TERM reaches a trap"):
         script = 'trap "exit 7" TERM; echo ready; while :; do sleep 0.2 & wait; done'
         engine("run", "--detach", "--name=trap", *run, images.WORKLOAD, "sh", "-c", script)
-        wait_until(lambda: "ready" in engine.logs("trap"), "the trap")
+        engine.wait_until_ready("trap", lambda: "ready" in engine.logs("trap"))
         engine("stop", "--time=60", "trap")
         expect(engine.exit_code("trap"), 7, "exit code")
 
@@ -32,7 +32,7 @@ def check(report, engine):
         data, volume = engine.volume()
         script = 'trap "exit 0" TERM; setsid flush.sh /data & while :; do sleep 0.2 & wait $!; done'
         engine("run", "--detach", "--name=session", volume, *run, images.WORKLOAD, "sh", "-c", script)
-        wait_until((data / "ready").exists, "the worker")
+        engine.wait_until_ready("session", (data / "ready").exists)
         engine("stop", "--time=60", "session")
         expect(engine.exit_code("session"), 0, "exit code")
         expect(flushed(data), "told 1", "the worker")

@@ -17,7 +17,7 @@ def check(report, podman, examples):
 
 def reload_nginx(podman):
     nginx, reloader = "reload-nginx-nginx", "reload-nginx-reloader"
-    wait_until(lambda: "watching" in podman.logs(reloader), "the reloader")
+    podman.wait_until_ready(reloader, lambda: "watching" in podman.logs(reloader))
     change = 'echo "server { listen 8081; location / { return 200 changed; } }" >/configuration/new.conf'
     podman("exec", reloader, "sh", "-c", change)
     wait_until(lambda: podman.attempt("exec", nginx, "wget", "-qO-", "127.0.0.1:8081").stdout == "changed", "a reload")

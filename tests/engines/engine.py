@@ -47,8 +47,18 @@ class Engine:
     def inspect(self, container, what):
         return self("inspect", "--format={{" + what + "}}", container)
 
+    def ended(self, container):
+        return self.inspect(container, ".State.Status") in ("exited", "stopped", "dead")
+
+    def wait_until_ready(self, container, condition):
+        def ready():
+            if self.ended(container):
+                raise AssertionError(f"{container} has ended: {self.logs(container).strip()}")
+            return condition()
+
+        wait_until(ready, f"{container} is ready")
+
     def exit_code(self, container):
         """Of a container that ends."""
-        ended = ("exited", "stopped", "dead")
-        wait_until(lambda: self.inspect(container, ".State.Status") in ended, f"the end of {container}")
+        wait_until(lambda: self.ended(container), f"the end of {container}")
         return int(self.inspect(container, ".State.ExitCode"))

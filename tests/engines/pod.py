@@ -39,7 +39,7 @@ class Pod:
         self.run("nginx", "nginx", "-g", "daemon off;")
         self.run("sidecar", "sleep", "1000000")
         self.run("flush", "flush.sh", "/data", options=[volume])
-        wait_until((self.data / "ready").exists, "the container that flushes")
+        self.podman.wait_until_ready("flush", (self.data / "ready").exists)
         self.master = self.podman.inspect("nginx", ".State.Pid")
         wait_until(self.workers, "nginx's workers")
         # It goes on while the test does.
