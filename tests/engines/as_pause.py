@@ -23,6 +23,9 @@ def check(report, podman):
         if line in BEYOND_PAUSE:
             with report.check(f"pod, catatonit -P falls short: {line}"):
                 expect(seen != wanted, True, "falls short")
+    with report.check("pod, podinit called as podman calls catatonit: a sidecar reloads nginx once"):
+        with Pod(podman, images.AS_CATATONIT) as pod:
+            expect(pod.reload_from("sidecar"), Pod.RELOADED, "seen")
     if podinit and catatonit:
         print_table(podinit, catatonit)
 

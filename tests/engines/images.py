@@ -8,6 +8,9 @@ NEEDS = ("busybox", "nginx", "catatonit")
 WORKLOAD = "localhost/workload"
 PODINIT = "localhost/podinit"
 CATATONIT = "localhost/catatonit"
+# podinit, as podman's own infra image calls catatonit.
+AS_CATATONIT = "localhost/podinit-as-catatonit"
+BUILDER = "localhost/builder"
 # What the examples call for; ours stands in.
 STOCK = ("docker.io/library/nginx:stable", "docker.io/library/busybox:stable")
 
@@ -32,6 +35,8 @@ def make(directory, podinit):
     return [
         (WORKLOAD, workload(directory / "workload.tar"), ["ENV PATH=/bin:/usr/sbin"]),
         (PODINIT, tar(directory / "podinit.tar", {"pause": podinit}), ['ENTRYPOINT ["/pause"]']),
+        (AS_CATATONIT, tar(directory / "as-catatonit.tar", {"catatonit": podinit}), ['ENTRYPOINT ["/catatonit", "-P"]']),
+        (BUILDER, builder(directory / "builder.tar", podinit), ["ENV PATH=/bin"]),
         (CATATONIT, tar(directory / "catatonit.tar", {"pause": catatonit}), ['ENTRYPOINT ["/pause", "-P"]']),
     ]
 
@@ -56,6 +61,15 @@ def workload(path):
     files |= {directory: empty for directory in ("tmp", "var/lib/nginx", "var/log/nginx")}
     links = {f"bin/{applet}": "busybox" for applet in output("busybox", "--list").split() if applet != "busybox"}
     return tar(path, files, links)
+
+
+def builder(path, podinit):
+    """What the Dockerfile asks of its builder: a cargo that leaves target/release/podinit."""
+    cargo = path.with_name("cargo")
+    cargo.write_text("#!/bin/sh\nmkdir -p target/release && cp /podinit target/release/podinit\n")
+    cargo.chmod(0o755)
+    links = {f"bin/{applet}": "busybox" for applet in ("sh", "mkdir", "cp")}
+    return tar(path, {"bin/busybox": which("busybox"), "bin/cargo": cargo, "podinit": podinit}, links)
 
 
 def tar(path, files, links=None):
