@@ -175,14 +175,15 @@ while True: signal.pause()",
 
 #[test]
 fn a_background_job_does_not_take_the_terminal() {
+    // Typed once the workload runs, when it is too late to take the terminal.
     let script = format!(
-        "set -m; {} sleep 1000 & echo started; read line; echo got $line; kill %1; wait",
+        "set -m; {} sh -c 'echo working; exec sleep 1000' & read line; echo got $line; kill %1; wait",
         podinit().display()
     );
     let mut command = Command::new("bash");
     command.args(["--norc", "-c", &script]);
     let mut typist = Typist::start(command, true);
-    typist.sees("started").types("hello\n").sees("got hello");
+    typist.sees("working").types("hello\n").sees("got hello");
     typist.code();
 }
 
