@@ -311,11 +311,7 @@ fn dumb_init_single_child_shares_its_group() {
     assert_eq!(run.lines()[0].trim(), run.lines()[1]);
     // In one group, the terminal's ^C reaches both; it arrives once.
     let mut command = Command::new(called("dumb-init"));
-    let script = "import signal, sys
-signal.signal(signal.SIGINT, lambda *_: print('interrupted', flush=True))
-print('ready', flush=True)
-for line in sys.stdin: print('line', line, flush=True); sys.exit(5)";
-    command.args(["-c", "python3", "-c", script]);
+    command.args(["-c", "python3", &helper("interrupted.py")]);
     let mut typist = Typist::start(command, true);
     typist.sees("ready").types("\x03").sees("interrupted").types("x\n");
     let between = typist.reads_up_to("line x");

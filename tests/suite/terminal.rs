@@ -138,11 +138,7 @@ fn the_workload_is_in_the_foreground() {
     typist.sees("ready").types("hello\n").sees("got hello");
     assert_eq!(typist.code(), Some(0));
     // ^C reaches the whole of its group, once.
-    let script = "import signal, sys, time
-signal.signal(signal.SIGINT, lambda *_: print('interrupted', flush=True))
-print('ready', flush=True)
-for line in sys.stdin: print('line', line, flush=True); sys.exit(5)";
-    let mut typist = pid_1_with_terminal(&["python3", "-c", script]);
+    let mut typist = pid_1_with_terminal(&["python3", &helper("interrupted.py")]);
     typist.sees("ready").types("\x03").sees("interrupted").types("x\n");
     let between = typist.reads_up_to("line x");
     assert!(!between.contains("interrupted"), "{between}");
