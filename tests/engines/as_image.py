@@ -3,23 +3,23 @@ import images
 from report import expect
 
 
-def check(report, podman, root):
-    with report.check("Dockerfile: --target init runs a program"):
-        build(podman, root, "init")
-        expect(podman("run", "--rm", *podman.confine, tag("init"), "/podinit", "--version").split()[0], "podinit", "output")
+def check(report, engine, root):
+    with report.check(f"{engine.NAME} build: --target init runs a program"):
+        build(engine, root, "init")
+        expect(engine("run", "--rm", *engine.confine, tag("init"), "/podinit", "--version").split()[0], "podinit", "output")
 
-    with report.check("Dockerfile: --target pause pauses, and ends on TERM"):
-        build(podman, root, "pause")
-        podman("run", "--detach", "--name=pause", *podman.confine, tag("pause"))
-        podman("stop", "--time=60", "pause")
-        expect(podman.exit_code("pause"), 0, "exit code")
+    with report.check(f"{engine.NAME} build: --target pause pauses, and ends on TERM"):
+        build(engine, root, "pause")
+        engine("run", "--detach", "--name=built", *engine.confine, tag("pause"))
+        engine("stop", "--time=60", "built")
+        expect(engine.exit_code("built"), 0, "exit code")
 
 
 def tag(target):
     return f"localhost/built-{target}"
 
 
-def build(podman, root, target):
+def build(engine, root, target):
     # A cgroup of its own: a build runs in the very one that it is given, and that must have none below.
-    podman("build", f"--build-arg=BUILDER={images.BUILDER}", f"--target={target}", f"--tag={tag(target)}",
-           "--network=none", f"--cgroup-parent={podman.cgroup}/build-{target}", f"--file={root / 'Dockerfile'}", str(root))
+    engine("build", f"--build-arg=BUILDER={images.BUILDER}", f"--target={target}", f"--tag={tag(target)}",
+           "--network=none", f"--cgroup-parent={engine.cgroup}/build-{target}", f"--file={root / 'Dockerfile'}", str(root))

@@ -1,25 +1,142 @@
-"""The examples, through podman kube play."""
+"""The examples: the manifests through podman kube play, the script as it is."""
+import contextlib
+import subprocess
+
 import images
+from nginx import RELOADED, Nginx
 from report import expect, wait_until
 
 
-def check(report, podman, examples):
+def check(report, podman, infra_image, examples):
+    podman("tag", infra_image, images.INFRA)
     for image in images.STOCK:
         podman("tag", images.WORKLOAD, image)
-    with report.check("examples/reload-nginx.yaml: nginx reloads once its configuration changes"):
-        manifest = str(examples / "reload-nginx.yaml")
-        podman("kube", "play", "--network=none", manifest)
-        try:
-            reload_nginx(podman)
-        finally:
-            podman("kube", "down", manifest)
+    for name, (what, came_out) in MANIFESTS.items():
+        with report.check(f"examples/{name}.yaml: {what}"), played(podman, examples / f"{name}.yaml"):
+            came_out(Played(podman, name))
 
 
-def reload_nginx(podman):
-    nginx, reloader = "reload-nginx-nginx", "reload-nginx-reloader"
-    podman.wait_until_ready(reloader, lambda: "watching" in podman.logs(reloader))
+def check_by_hand(report, podinit, examples):
+    with report.check("examples/by-hand.sh: nested namespaces, and a pod entered with nsenter"):
+        done = subprocess.run([examples / "by-hand.sh", podinit], check=True, capture_output=True, text=True)
+        # The numbers of the outer namespace are as they happen to be.
+        told = [line.split("\t")[0] for line in done.stdout.splitlines() if not line.startswith("==")]
+        wanted = ["PID 1 is podinit, this is 2", "NSpid:", "PPid:", "reloaded", "PID 1 has ended with 0"]
+        expect(told, wanted, "output")
+        expect("NSpid:\t" in done.stdout and "\t2\n" in done.stdout and "PPid:\t0\n" in done.stdout, True, "pids")
+
+
+@contextlib.contextmanager
+def played(podman, manifest):
+    podman("kube", "play", "--network=none", str(manifest))
+    try:
+        yield
+    finally:
+        podman("kube", "down", str(manifest))
+
+
+class Played:
+    """A pod of podman kube play's, whose containers go by their names in the manifest."""
+
+    def __init__(self, podman, pod):
+        self.podman = podman
+        self.pod = pod
+
+    def logs(self, container):
+        return self.podman.logs(f"{self.pod}-{container}")
+
+    def wait_for(self, container, *texts):
+        """Until the container has said all of `texts`."""
+        def said():
+            return all(text in self.logs(container) for text in texts)
+        self.podman.wait_until_ready(f"{self.pod}-{container}", said)
+
+    def attempt(self, container, script):
+        return self.podman.attempt("exec", f"{self.pod}-{container}", "sh", "-c", script)
+
+    def execute(self, container, script):
+        return self.podman("exec", f"{self.pod}-{container}", "sh", "-c", script)
+
+    def runs(self, container):
+        return self.podman.inspect(f"{self.pod}-{container}", ".State.Running") == "true"
+
+    def nginx(self):
+        return Nginx(self.podman.inspect(f"{self.pod}-nginx", ".State.Pid"), lambda: self.logs("nginx"))
+
+
+def share_nginx(pod):
+    nginx = pod.nginx()
+    expect(nginx.told_by(lambda hup: pod.execute("shell", hup)), RELOADED, "by way of PID 1, nginx")
+    by_pid = nginx.told_by(lambda _: pod.execute("shell", "kill -HUP $(pgrep -o -x nginx)"))
+    expect(by_pid, RELOADED, "by its own pid, nginx")
+    first_line = pod.execute("shell", "head -n 1 /proc/$(pgrep -o -x nginx)/root/etc/nginx/nginx.conf")
+    expect(first_line, images.NGINX_CONF.splitlines()[0], "its configuration")
+
+
+def debug_sidecar(pod):
+    pod.wait_for("debug", "attached")
+    expect(pod.nginx().told_by(lambda hup: pod.execute("debug", hup)), RELOADED, "nginx")
+    pod.wait_for("debug", "SIGHUP {si_signo=SIGHUP, si_code=SI_USER, si_pid=1,")
+
+
+def monitor(pod):
+    pod.wait_for("monitor", "VmRSS:", "Threads:\t1", "Files: ")
+
+
+def controller(pod):
+    wait_until(lambda: pod.logs("app").count("checkpoint") > 1, "two checkpoints")
+    expect(pod.runs("controller"), True, "the controller runs")
+
+
+def reload_nginx(pod):
+    pod.wait_for("reloader", "watching")
     change = 'echo "server { listen 8081; location / { return 200 changed; } }" >/configuration/new.conf'
-    podman("exec", reloader, "sh", "-c", change)
-    wait_until(lambda: podman.attempt("exec", nginx, "wget", "-qO-", "127.0.0.1:8081").stdout == "changed", "a reload")
-    expect(podman.logs(nginx).count("(SIGHUP) received from 1,"), 1, "reloads on behalf of PID 1")
-    expect(podman.inspect(reloader, ".State.Running"), "true", "the reloader is running")
+    pod.execute("reloader", change)
+    wait_until(lambda: pod.attempt("nginx", "wget -qO- 127.0.0.1:8081").stdout == "changed", "a reload")
+    expect(pod.logs("nginx").count("(SIGHUP) received from 1,"), 1, "reloads on behalf of PID 1")
+    expect(pod.runs("reloader"), True, "the reloader runs")
+
+
+def supervisor(pod):
+    pod.wait_for("supervisor", "has ended", "sleep 1000000")
+    expect(" Z " in pod.logs("supervisor"), False, "a zombie")
+
+
+def restricted_users(pod):
+    pod.wait_for("app", "ready")
+    app = pod.execute("debug", "pgrep -o -f '[r]estricted-app'")
+    for container, script, refusal in (
+        ("debug", f"cat /proc/{app}/environ", "Permission denied"),
+        ("debug", f"kill -HUP {app}", "Operation not permitted"),
+        ("debug", "kill -HUP 1", "Operation not permitted"),
+        ("app", "kill -HUP 1", "Operation not permitted"),
+    ):
+        expect(refusal in pod.attempt(container, script).stderr, True, f"{container}: {script}: {refusal}")
+    expect(pod.logs("app"), "ready\n", "what the app has said")
+
+
+def audit(pod):
+    pod.wait_for("auditor", "    1 65535", "nginx: master process", "ps -o pid,user,args")
+
+
+def init_in_pod(pod):
+    pod.wait_for("app", "orphan ")
+    orphan = pod.logs("app").split()[1]
+    parent = pod.execute("app", f"sed -n 's/^PPid:\t//p' /proc/{orphan}/status")
+    expect(pod.execute("app", f"cat /proc/{parent}/comm"), "podinit", "the orphan's parent")
+    pod.execute("sidecar", "kill -HUP 1")
+    pod.wait_for("app", "reloaded")
+    expect(pod.runs("sidecar"), True, "the sidecar runs")
+
+
+MANIFESTS = {
+    "share-nginx": ("a HUP to nginx and one to PID 1 reload it alike; its files are seen", share_nginx),
+    "debug-sidecar": ("strace sees nginx get its HUP from PID 1", debug_sidecar),
+    "monitor": ("memory, threads and open files of nginx", monitor),
+    "controller": ("the app hears what is sent to PID 1", controller),
+    "reload-nginx": ("nginx reloads once its configuration changes", reload_nginx),
+    "supervisor": ("the end of an app is noticed, and leaves no zombie", supervisor),
+    "restricted-users": ("nobody may read, or signal, another user's processes", restricted_users),
+    "audit": ("all that runs in the pod", audit),
+    "init-in-pod": ("podinit as entrypoint where it is not PID 1", init_in_pod),
+}

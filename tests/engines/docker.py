@@ -6,16 +6,18 @@ from report import wait_until
 
 
 class Docker(Engine):
+    NAME = "docker"
+    INIT_NAME = "docker-init"
     NEEDS = ("docker", "dockerd", "containerd")
 
-    def __init__(self, directory, podinit):
+    def __init__(self, directory, init):
         super().__init__(directory)
         self.init = ["--init"]
         socket = f"unix://{directory}/socket"
         self.command = ["docker", "--host", socket]
         self.daemon = [
             "dockerd", "--host", socket, f"--data-root={directory}/data", f"--exec-root={directory}/exec",
-            f"--pidfile={directory}/pid", f"--init-path={podinit}", f"--cgroup-parent={self.cgroup}",
+            f"--pidfile={directory}/pid", f"--init-path={init}", f"--cgroup-parent={self.cgroup}",
             "--iptables=false", "--bridge=none", "--ip-forward=false",
         ]
 

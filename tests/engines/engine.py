@@ -14,6 +14,8 @@ def flushed(volume):
 
 class Engine:
     """A private engine. `self.command` is how to call it, `self.confine` what each container is to be given."""
+    # Of Python's, beside the programs that it NEEDS.
+    MODULES = ()
 
     def __init__(self, directory):
         directory.mkdir()

@@ -1,19 +1,29 @@
 """The images, made of what Debian has installed here."""
+import json
 import pathlib
 import re
 import subprocess
 import tarfile
 
-NEEDS = ("busybox", "nginx", "catatonit")
-WORKLOAD = "localhost/workload"
-PODINIT = "localhost/podinit"
-CATATONIT = "localhost/catatonit"
+# procps has the pgrep that Debian's busybox lacks.
+TOOLS = ("nginx", "pgrep", "strace")
+NEEDS = ("busybox", "catatonit", *TOOLS)
+WORKLOAD = "localhost/workload:stable"
 # podinit, as podman's own infra image calls catatonit.
-AS_CATATONIT = "localhost/podinit-as-catatonit"
-BUILDER = "localhost/builder"
+AS_CATATONIT = "localhost/podinit-as-catatonit:stable"
+BUILDER = "localhost/builder:stable"
+# Somebody's image with podinit in it.
+WITH_PODINIT = "localhost/with-podinit:stable"
+# podman kube play's, for PID 1 of the pod.
+INFRA = "localhost/infra:stable"
 # What the examples call for; ours stands in.
-STOCK = ("docker.io/library/nginx:stable", "docker.io/library/busybox:stable")
+STOCK = ("docker.io/library/nginx:stable", "docker.io/library/busybox:stable", "docker.io/nicolaka/netshoot:latest")
 
+# Ends only once an orphan of its has been reaped.
+ORPHAN = """
+orphan=$( (sleep 0.1 >/dev/null & echo $!) )
+while [ -d /proc/$orphan ]; do sleep 0.05; done
+"""
 NGINX_WORKERS = 2
 # It says on stderr what it is told.
 NGINX_CONF = f"""\
@@ -28,39 +38,50 @@ http {{
 """
 
 
-def make(directory, podinit):
+def make(directory, candidates):
     """Writes a tar for each image, and returns (name, tar, changes to the image's configuration) of each."""
     directory.mkdir()
-    catatonit = which("catatonit")
+    made = [(WORKLOAD, workload(directory / "workload.tar"), ["ENV PATH=/bin:/usr/bin:/usr/sbin"])]
+    for candidate in candidates:
+        if candidate.pause:
+            binary, *arguments = candidate.pause
+            entrypoint = json.dumps(["/pause", *arguments])
+            file = tar(directory / f"{candidate.name}.tar", {"pause": binary})
+            made.append((pause(candidate), file, [f"USER {candidate.user}", f"ENTRYPOINT {entrypoint}"]))
+    return made
+
+
+def make_of_podinit(directory, podinit):
+    """The same, of images that only podinit is for."""
     return [
-        (WORKLOAD, workload(directory / "workload.tar"), ["ENV PATH=/bin:/usr/sbin"]),
-        (PODINIT, tar(directory / "podinit.tar", {"pause": podinit}), ['ENTRYPOINT ["/pause"]']),
         (AS_CATATONIT, tar(directory / "as-catatonit.tar", {"catatonit": podinit}), ['ENTRYPOINT ["/catatonit", "-P"]']),
         (BUILDER, builder(directory / "builder.tar", podinit), ["ENV PATH=/bin"]),
-        (CATATONIT, tar(directory / "catatonit.tar", {"pause": catatonit}), ['ENTRYPOINT ["/pause", "-P"]']),
+        (WITH_PODINIT, busybox(directory / "with-podinit.tar", {"podinit": podinit}), ["ENV PATH=/bin"]),
     ]
 
 
+def pause(candidate):
+    """The image with the candidate as a pod's PID 1."""
+    return f"localhost/pause-{candidate.name.replace(' ', '-')}:stable"
+
+
 def workload(path):
-    """Busybox, nginx with its libraries, and flush.sh."""
+    """Busybox, nginx, pgrep, strace, and flush.sh."""
     configuration = path.with_name("nginx.conf")
     configuration.write_text(NGINX_CONF)
     empty = path.with_name("empty")
     empty.mkdir()
-    libraries = re.findall(r"(/\S+) \(", output("ldd", which("nginx")))
+    libraries = re.findall(r"(/\S+) \(", output("ldd", *map(which, TOOLS)))
     files = {
-        "bin/busybox": which("busybox"),
         "bin/flush.sh": pathlib.Path(__file__).with_name("flush.sh"),
-        "usr/sbin/nginx": which("nginx"),
         "etc/nginx/nginx.conf": configuration,
         # nginx looks up www-data.
         "etc/passwd": "/etc/passwd",
         "etc/group": "/etc/group",
     }
-    files |= {library.lstrip("/"): library for library in libraries}
-    files |= {directory: empty for directory in ("tmp", "var/lib/nginx", "var/log/nginx")}
-    links = {f"bin/{applet}": "busybox" for applet in output("busybox", "--list").split() if applet != "busybox"}
-    return tar(path, files, links)
+    files |= {path.lstrip("/"): path for path in (*map(which, TOOLS), *libraries)}
+    files |= {directory: empty for directory in ("run", "tmp", "var/lib/nginx", "var/log/nginx")}
+    return busybox(path, files)
 
 
 def builder(path, podinit):
@@ -68,8 +89,13 @@ def builder(path, podinit):
     cargo = path.with_name("cargo")
     cargo.write_text("#!/bin/sh\nmkdir -p target/release && cp /podinit target/release/podinit\n")
     cargo.chmod(0o755)
-    links = {f"bin/{applet}": "busybox" for applet in ("sh", "mkdir", "cp")}
-    return tar(path, {"bin/busybox": which("busybox"), "bin/cargo": cargo, "podinit": podinit}, links)
+    return busybox(path, {"bin/cargo": cargo, "podinit": podinit})
+
+
+def busybox(path, files):
+    """Busybox, by the names of all its applets, and `files`."""
+    applets = [applet for applet in output("busybox", "--list").split() if applet != "busybox"]
+    return tar(path, {"bin/busybox": which("busybox"), **files}, {f"bin/{applet}": "busybox" for applet in applets})
 
 
 def tar(path, files, links=None):

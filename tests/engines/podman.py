@@ -16,20 +16,31 @@ runtime = "runc"
 cgroup_manager = "cgroupfs"
 events_logger = "file"
 lock_type = "file"
-infra_image = "{images.PODINIT}"
+infra_image = "{images.INFRA}"
 """
 
 
 class Podman(Engine):
+    NAME = "podman"
+    INIT_NAME = "podman-init"
     NEEDS = ("podman", "runc")
 
-    def __init__(self, directory, podinit):
+    def __init__(self, directory):
         super().__init__(directory)
-        self.init = ["--init", f"--init-path={podinit}"]
+        self.init = []
         configuration = directory / "containers.conf"
         configuration.write_text(CONFIGURATION)
         os.environ["CONTAINERS_CONF"] = str(configuration)
         self.command = ["podman", *(f"--{name}={directory / name}" for name in ("root", "runroot", "tmpdir"))]
+
+    def start_with(self, init):
+        """What --init is to start."""
+        self.init = ["--init", f"--init-path={init}"]
+
+    def save(self, image):
+        archive = self.directory / f"{image.translate(str.maketrans('/:', '--'))}.tar"
+        self("save", "--format=oci-archive", f"--output={archive}", image)
+        return archive
 
     def __enter__(self):
         return self

@@ -2,6 +2,7 @@
 import contextlib
 import os
 import subprocess
+import sys
 import time
 
 # Only against hanging for ever: nothing is expected to take anywhere near as long.
@@ -9,23 +10,29 @@ WATCHDOG = 120
 
 
 class Report:
-    def __init__(self):
-        self.passed = self.failed = 0
+    """`lines` has what went wrong with each line, None if nothing did. No two have the same name."""
+
+    def __init__(self, out=sys.stdout):
+        self.out = out
+        self.lines = {}
+
+    def say(self, text):
+        print(text, file=self.out, flush=True)
 
     def ok(self, name):
-        self.passed += 1
-        print(f"ok {name}", flush=True)
+        self.lines[name] = None
+        self.say(f"ok {name}")
 
     def fail(self, name, why):
-        self.failed += 1
-        print(f"FAILED {name}: {why}", flush=True)
+        self.lines[name] = why
+        self.say(f"FAILED {name}: {why}")
 
     def left_out(self, name, why):
         """What a CI machine was to have installed is a failure there."""
         if os.environ.get("CI"):
             self.fail(name, why)
         else:
-            print(f"LEFT OUT: {name}: {why}", flush=True)
+            self.say(f"LEFT OUT: {name}: {why}")
 
     @contextlib.contextmanager
     def part(self, name):
@@ -33,21 +40,23 @@ class Report:
         try:
             yield
         except subprocess.CalledProcessError as error:
-            self.fail(name, f"{' '.join(error.cmd[-4:])}: {error.stderr.strip()}")
+            self.fail(name, f"{' '.join(error.cmd[-4:])}: {(error.stderr or '').strip()}")
         except (AssertionError, OSError, subprocess.TimeoutExpired) as error:
             self.fail(name, f"{error}")
 
     @contextlib.contextmanager
     def check(self, name):
-        failed = self.failed
         with self.part(name):
             yield
-        if self.failed == failed:
             self.ok(name)
 
+    def failed(self):
+        return {name for name, why in self.lines.items() if why is not None}
+
     def end(self):
-        print(f"{self.passed} passed, {self.failed} failed", flush=True)
-        return 1 if self.failed else 0
+        failed = len(self.failed())
+        self.say(f"engines: {len(self.lines) - failed} passed, {failed} failed")
+        return 1 if failed else 0
 
 
 def wait_until(condition, what):

@@ -13,13 +13,14 @@ INSIDE = "--inside"
 # The engines are told to put their cgroups below one of ours, but podman kube play cannot be told.
 PODMANS_CGROUP = "libpod_parent"
 CLONE_NEWPID = 0x20000000
-# Where the engines keep state whatever they are told: each is empty inside, and gone afterwards.
+# Where the engines keep state whatever they are told: each is empty inside, and gone afterwards. So is the directory
+# with all the rest.
 PRIVATE = ("/run", "/dev/shm", "/var/lib/cni")
 SETUP = 'for dir; do shift; [ "$dir" = -- ] && break; [ ! -d "$dir" ] || mount -t tmpfs none "$dir"; done; exec "$@"'
 
 
-def enter(script, binary):
-    """Runs `script --inside BINARY SCRATCH` and returns its exit status. Nothing is left when this returns."""
+def enter(script, arguments):
+    """Runs `script --inside SCRATCH ARGUMENTS` and returns its exit status. Nothing is left when this returns."""
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda *_: sys.exit(1))
     scratch = pathlib.Path(tempfile.mkdtemp(prefix="podinit-engines-"))
@@ -27,9 +28,9 @@ def enter(script, binary):
     # Of the next child; we stay its parent, so to wait for it is to wait for the whole namespace.
     if ctypes.CDLL(None, use_errno=True).unshare(CLONE_NEWPID) != 0:
         raise OSError(ctypes.get_errno(), "unshare")
-    command = ["unshare", "--mount", "--mount-proc", "sh", "-c", SETUP, "sh", *PRIVATE, "--"]
+    command = ["unshare", "--mount", "--mount-proc", "sh", "-c", SETUP, "sh", *PRIVATE, str(scratch), "--"]
     # Somebody has to reap the engines' daemons, and it is not to be the program under test.
-    command += ["catatonit", "--", sys.executable, script, INSIDE, str(binary), str(scratch)]
+    command += ["catatonit", "--", sys.executable, script, INSIDE, str(scratch), *arguments]
     init = subprocess.Popen(command)
     try:
         return init.wait()

@@ -1,0 +1,35 @@
+"""Who is put to the test: podinit, and what people use today."""
+import pathlib
+import shlex
+import shutil
+from typing import NamedTuple
+
+
+class Candidate(NamedTuple):
+    """`init` is what an engine's --init is to start, `pause` the command of a pod's PID 1; None if it has no such job.
+    `user` is the USER of the pause image."""
+    name: str
+    init: pathlib.Path | None
+    pause: tuple[str, ...] | None
+    user: str = "0:0"
+
+
+def podinit(binary):
+    return Candidate("podinit", binary, (str(binary),))
+
+
+def catatonit():
+    return Candidate("catatonit", program("catatonit"), (str(program("catatonit")), "-P"))
+
+
+def program(name):
+    """Its path, or an OSError that says what is missing."""
+    path = shutil.which(name)
+    if not path:
+        raise FileNotFoundError(f"{name}: not found")
+    return pathlib.Path(path).resolve()
+
+
+def command(line):
+    first, *rest = shlex.split(line)
+    return str(program(first)), *rest
