@@ -1,0 +1,91 @@
+"""A containerd of our own, called as kubelet calls it."""
+import importlib
+import pathlib
+import subprocess
+import sys
+
+import images
+from report import WATCHDOG, wait_until
+
+PROTO = pathlib.Path(__file__).with_name("cri.proto")
+# restrict_oom_score_adj: without CAP_SYS_RESOURCE it cannot be lowered.
+CONFIGURATION = """\
+version = 2
+root = "{directory}/root"
+state = "{directory}/state"
+[grpc]
+address = "{directory}/socket"
+[plugins."io.containerd.grpc.v1.cri"]
+sandbox_image = "{sandbox_image}"
+restrict_oom_score_adj = true
+disable_apparmor = true
+[plugins."io.containerd.internal.v1.opt"]
+path = "{directory}/opt"
+"""
+
+
+class Containerd:
+    NAME = "containerd"
+    NEEDS = ("containerd", "ctr", "runc", "protoc")
+    MODULES = ("google", "grpc")
+
+    def __init__(self, directory, podman, sandbox_image):
+        """With the images that podman has."""
+        directory.mkdir()
+        self.archives = [podman.save(image) for image in (images.WORKLOAD, sandbox_image)]
+        self.directory = directory
+        # The sandbox removes the cgroup of this name.
+        self.cgroup = f"/{directory.parent.name}"
+        self.configuration = directory / "config.toml"
+        self.configuration.write_text(CONFIGURATION.format(directory=directory, sandbox_image=sandbox_image))
+
+    def __enter__(self):
+        # Here and not above: Debian's packages of it may be missing.
+        import grpc
+        self.messages = compile_messages(self.directory)
+        self.log = open(self.directory / "log", "w")
+        self.daemon = subprocess.Popen(["containerd", "--config", str(self.configuration)], stdout=self.log,
+                                       stderr=self.log)
+        self.channel = grpc.insecure_channel(f"unix://{self.directory}/socket")
+        wait_until(self.answers, "containerd")
+        for archive in self.archives:
+            self.ctr("images", "import", str(archive)).check_returncode()
+        return self
+
+    def answers(self):
+        if self.daemon.poll() is not None:
+            raise OSError(f"containerd: {(self.directory / 'log').read_text()[-500:]}")
+        return self.ctr("plugins", "list", "id==cri").stdout.rstrip().endswith("ok")
+
+    def __exit__(self, *_):
+        self.channel.close()
+        self.daemon.terminate()
+        self.daemon.wait()
+        self.log.close()
+
+    def ctr(self, *arguments):
+        command = ["ctr", "--address", f"{self.directory}/socket", "--namespace=k8s.io", *arguments]
+        return subprocess.run(command, capture_output=True, text=True, timeout=WATCHDOG)
+
+    def call(self, method, **fields):
+        """A call of the RuntimeService; its name and the fields of its request are the CRI's."""
+        import grpc
+        request = getattr(self.messages, f"{method}Request")(**fields)
+        call = self.channel.unary_unary(
+            f"/runtime.v1.RuntimeService/{method}",
+            request_serializer=type(request).SerializeToString,
+            response_deserializer=getattr(self.messages, f"{method}Response").FromString,
+        )
+        try:
+            return call(request, timeout=WATCHDOG)
+        except grpc.RpcError as error:
+            raise OSError(f"{method}: {error.details()}") from error
+
+
+def compile_messages(directory):
+    subprocess.run(["protoc", f"--proto_path={PROTO.parent}", f"--python_out={directory}", PROTO.name], check=True)
+    sys.path.insert(0, str(directory))
+    try:
+        return importlib.import_module("cri_pb2")
+    finally:
+        sys.path.pop(0)
