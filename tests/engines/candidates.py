@@ -2,7 +2,10 @@
 import pathlib
 import shlex
 import shutil
+import subprocess
 from typing import NamedTuple
+
+HERE = pathlib.Path(__file__).parent
 
 
 class Candidate(NamedTuple):
@@ -20,6 +23,19 @@ def podinit(binary):
 
 def catatonit():
     return Candidate("catatonit", program("catatonit"), (str(program("catatonit")), "-P"))
+
+
+def peers(directory):
+    """Debian's, and a pause process that does what Kubernetes' own does."""
+    pause = directory / "pause"
+    subprocess.run(["cc", "-Os", "-static", "-o", str(pause), str(HERE / "pause.c")], check=True)
+    return [
+        Candidate("tini", program("tini-static"), None),
+        Candidate("dumb-init", program("dumb-init"), None),
+        catatonit(),
+        # The user of Kubernetes' own image.
+        Candidate("a bare pause", None, (str(pause),), user="65535:65535"),
+    ]
 
 
 def program(name):
