@@ -13,7 +13,7 @@ def check(report, docker, pause_image):
         with report.check("docker --pid=container: `kill -HUP 1` in nginx's own container reloads nginx once"):
             told = nginx.told_by(lambda script: docker("exec", "nginx", "sh", "-c", script))
             expect(told, RELOADED, "nginx")
-        with report.check("docker --pid=container: after the last container, docker stop ends the pause process with 0"):
+        with report.check("docker --pid=container: docker stop of all ends nginx and the pause process with 0"):
             docker("stop", "--time=60", "nginx")
             docker("stop", "--time=60", "pause")
             expect((docker.exit_code("nginx"), docker.exit_code("pause")), (0, 0), "exit codes")

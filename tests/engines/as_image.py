@@ -6,7 +6,8 @@ from report import expect
 def check(report, engine, root):
     with report.check(f"{engine.NAME} build: --target init runs a program"):
         build(engine, root, "init")
-        expect(engine("run", "--rm", *engine.confine, tag("init"), "/podinit", "--version").split()[0], "podinit", "output")
+        version = engine("run", "--rm", *engine.confine, tag("init"), "/podinit", "--version")
+        expect(version.split()[0], "podinit", "output")
 
     with report.check(f"{engine.NAME} build: --target pause pauses, and ends on TERM"):
         build(engine, root, "pause")
@@ -22,4 +23,5 @@ def tag(target):
 def build(engine, root, target):
     # A cgroup of its own: a build runs in the very one that it is given, and that must have none below.
     engine("build", f"--build-arg=BUILDER={images.BUILDER}", f"--target={target}", f"--tag={tag(target)}",
-           "--network=none", f"--cgroup-parent={engine.cgroup}/build-{target}", f"--file={root / 'Dockerfile'}", str(root))
+           "--network=none", f"--cgroup-parent={engine.cgroup}/build-{target}", f"--file={root / 'Dockerfile'}",
+           str(root))

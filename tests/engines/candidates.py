@@ -6,6 +6,8 @@ import subprocess
 from typing import NamedTuple
 
 HERE = pathlib.Path(__file__).parent
+# For the peers.
+NEEDS = ("catatonit", "cc", "dumb-init", "tini-static")
 
 
 class Candidate(NamedTuple):

@@ -46,7 +46,7 @@ def make(directory, candidates):
         if candidate.pause:
             binary, *arguments = candidate.pause
             entrypoint = json.dumps(["/pause", *arguments])
-            file = tar(directory / f"{candidate.name}.tar", {"pause": binary})
+            file = tar(directory / f"pause-{candidate.name}.tar", {"pause": binary})
             made.append((pause(candidate), file, [f"USER {candidate.user}", f"ENTRYPOINT {entrypoint}"]))
     return made
 
@@ -54,7 +54,7 @@ def make(directory, candidates):
 def make_of_podinit(directory, podinit):
     """The same, of images that only podinit is for."""
     return [
-        (AS_CATATONIT, tar(directory / "as-catatonit.tar", {"catatonit": podinit}), ['ENTRYPOINT ["/catatonit", "-P"]']),
+        (AS_CATATONIT, tar(directory / "catatonit.tar", {"catatonit": podinit}), ['ENTRYPOINT ["/catatonit", "-P"]']),
         (BUILDER, builder(directory / "builder.tar", podinit), ["ENV PATH=/bin"]),
         (WITH_PODINIT, busybox(directory / "with-podinit.tar", {"podinit": podinit}), ["ENV PATH=/bin"]),
     ]
