@@ -1,0 +1,104 @@
+/* What has to be finer than Python: `probe start` times inits from start to exit, and `probe work` is
+ * the workload of an init that is measured. Times are nanoseconds. */
+#define _GNU_SOURCE
+#include <err.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+static long now(void)
+{
+    struct timespec time;
+    clock_gettime(CLOCK_MONOTONIC, &time);
+    return time.tv_sec * 1000000000L + time.tv_nsec;
+}
+
+static long start_to_exit(char *const argv[])
+{
+    int status;
+    long start = now();
+    pid_t pid = vfork();
+    if (pid == 0) {
+        execv(argv[0], argv);
+        _exit(127);
+    }
+    if (pid < 0 || waitpid(pid, &status, 0) < 0)
+        err(1, "%s", argv[0]);
+    long end = now();
+    if (status != 0)
+        errx(1, "%s: status %#x", argv[0], status);
+    return end - start;
+}
+
+/* A line a round: the bare program alone, then under each init. */
+static void start(int rounds, char *bare, char *inits[])
+{
+    while (rounds-- > 0) {
+        printf("%ld", start_to_exit((char *[]){bare, NULL}));
+        for (char **init = inits; *init; init++)
+            printf(" %ld", start_to_exit((char *[]){*init, bare, NULL}));
+        putchar('\n');
+    }
+}
+
+/* How long a signal takes to the init and, forwarded, back to us. */
+static void ping(int count)
+{
+    sigset_t set;
+    sigemptyset(&set);
+    sigaddset(&set, SIGUSR1);
+    while (count-- > 0) {
+        long start = now();
+        kill(getppid(), SIGUSR1);
+        sigwaitinfo(&set, NULL);
+        printf("%ld ", now() - start);
+    }
+}
+
+/* Each a grandchild whose parent does not wait for it. */
+static void orphans(int count)
+{
+    while (count-- > 0) {
+        pid_t pid = fork();
+        if (pid < 0)
+            err(1, "fork");
+        if (pid == 0)
+            _exit(fork() < 0);
+        waitpid(pid, NULL, 0);
+    }
+}
+
+/* Does what each line on stdin says, answers with a line, and exits when there are no more. */
+static void work(void)
+{
+    char command[16];
+    int count;
+    sigset_t set;
+    sigemptyset(&set);
+    sigaddset(&set, SIGUSR1);
+    sigprocmask(SIG_BLOCK, &set, NULL);
+    puts("ready");
+    fflush(stdout);
+    while (scanf("%15s %d", command, &count) == 2) {
+        if (strcmp(command, "ping") == 0)
+            ping(count);
+        else if (strcmp(command, "orphans") == 0)
+            orphans(count);
+        putchar('\n');
+        fflush(stdout);
+    }
+}
+
+int main(int argc, char *argv[])
+{
+    if (argc > 3 && strcmp(argv[1], "start") == 0)
+        start(atoi(argv[2]), argv[3], argv + 4);
+    else if (argc == 2 && strcmp(argv[1], "work") == 0)
+        work();
+    else
+        errx(2, "usage: probe start ROUNDS BARE INIT... | probe work");
+}
