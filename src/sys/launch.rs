@@ -4,8 +4,8 @@
 //! of a fork, and stops us until the child has executed the program or ended. So a failure needs no
 //! pipe to travel through: the child leaves it in our memory.
 
+use std::cell::UnsafeCell;
 use std::ffi::{CStr, OsStr, c_int, c_void};
-use std::mem::MaybeUninit;
 use std::os::unix::ffi::OsStrExt;
 use std::ptr;
 
@@ -82,19 +82,29 @@ pub enum Failure {
 const PATH_MAX: usize = libc::PATH_MAX as usize;
 
 /// For the child's calls: its deepest frame holds a path, and it never gets as far as a second.
-const STACK: usize = 32 << 10;
+const STACK_SIZE: usize = 32 << 10;
+
+/// The child's stack. As a static it costs those pages alone that the child touches; in a frame of
+/// ours, all of it would be touched by the compiler's stack probes, and stay ours for good.
+static STACK: Stack = Stack(UnsafeCell::new([0; STACK_SIZE]));
+
+#[repr(align(16))]
+struct Stack(UnsafeCell<[u8; STACK_SIZE]>);
+
+// SAFETY: only the child of `launch` uses it, and there is one at a time: we are single-threaded and
+// sleep until it has let go of our memory.
+unsafe impl Sync for Stack {}
 
 /// Starts the workload and returns its pid; by then it runs the program, or it is dead of a signal.
 ///
 /// # Errors
 /// See [`Failure`]. A child that failed has been reaped.
 pub fn launch(launch: Launch) -> Result<Pid, Failure> {
-    let mut stack: MaybeUninit<Stack> = MaybeUninit::uninit();
     let mut birth = Birth { launch, failed: None };
     // SAFETY: the stack grows down from its end, is aligned to 16, and lives, as `birth` does, until
     // the child has let go of our memory, which is when clone returns here.
     let pid = unsafe {
-        let top = stack.as_mut_ptr().add(1);
+        let top = STACK.0.get().add(1);
         let flags = libc::CLONE_VM | libc::CLONE_VFORK | libc::SIGCHLD;
         libc::clone(child, top.cast(), flags, (&raw mut birth).cast())
     };
@@ -107,11 +117,6 @@ pub fn launch(launch: Launch) -> Result<Pid, Failure> {
             Err(failure)
         }
     }
-}
-
-#[repr(align(16))]
-struct Stack {
-    _bytes: [u8; STACK],
 }
 
 struct Birth<'a> {
@@ -186,6 +191,12 @@ impl Launch<'_> {
         if name.to_bytes().contains(&b'/') || name.is_empty() {
             return self.execute_file(name);
         }
+        self.search(name)
+    }
+
+    /// Not part of `execute`, whose frame would then hold a path whether one is looked for or not.
+    #[inline(never)]
+    fn search(&self, name: &CStr) -> Errno {
         let mut denied = None;
         for directory in self.path.as_bytes().split(|&byte| byte == b':') {
             let mut buffer = [0; PATH_MAX];
