@@ -55,7 +55,7 @@ pub fn of(containers: &[Container], pid: Pid) -> Option<&Container> {
 /// Puts processes that entered our PID namespace into their containers.
 fn group(mut entered: Vec<(Identity, Place)>) -> Vec<Container> {
     // By the time of their start; those of one clock tick in the order of their pids.
-    entered.sort_by_key(|(id, _)| (id.start, id.pid));
+    entered.sort_unstable_by_key(|(id, _)| (id.start, id.pid));
     let mut containers: Vec<Container> = Vec::new();
     let mut known: BTreeMap<Place, usize> = BTreeMap::new();
     for (id, place) in entered {
