@@ -33,6 +33,7 @@ enum Place {
 /// Every container whose leader lives, in no particular order.
 pub fn all(own: Pid) -> Vec<Container> {
     let entered: Vec<(Identity, String)> = procfs::processes()
+        .iter()
         .filter(|stat| stat.parent.is_none() && stat.id.pid != own)
         .map(|stat| (stat.id, procfs::cgroups(stat.id.pid)))
         .collect();

@@ -92,7 +92,11 @@ impl Forwarder<'_> {
         };
         let others = match self.config.target {
             Target::Child => Vec::new(),
-            Target::Group => procfs::processes().filter(|stat| stat.group == self.main.get()).collect(),
+            Target::Group => {
+                let mut all = procfs::processes();
+                all.retain(|stat| stat.group == self.main.get());
+                all
+            }
             Target::All => rest.members(),
         };
         for stat in others.iter().filter(|stat| stat.id.pid != self.main) {

@@ -139,13 +139,15 @@ pub fn mount_namespace(pid: Pid) -> Option<PathBuf> {
     fs::read_link(format!("/proc/{pid}/ns/mnt")).ok()
 }
 
-/// Every process that can be seen and has not ended; none if /proc is not there.
-pub fn processes() -> impl Iterator<Item = Stat> {
-    fs::read_dir("/proc").into_iter().flatten().flatten().filter_map(|entry| {
-        let name = entry.file_name();
-        let number = str::from_utf8(name.as_bytes()).ok()?.parse().ok()?;
+/// Every process that can be seen and has not ended; none if /proc is not there. (A list, since an iterator
+/// would be compiled anew for each of its users.)
+pub fn processes() -> Vec<Stat> {
+    let Ok(entries) = fs::read_dir("/proc") else { return Vec::new() };
+    let living = entries.flatten().filter_map(|entry| {
+        let number = str::from_utf8(entry.file_name().as_bytes()).ok()?.parse().ok()?;
         Stat::read(Pid::new(number)?).filter(|stat| !stat.has_ended())
-    })
+    });
+    living.collect()
 }
 
 /// The children of `parent`. One that ends meanwhile may hide another one (proc(5)); but it also
@@ -154,7 +156,9 @@ pub fn children(parent: Pid) -> Vec<Pid> {
     match fs::read_to_string(format!("/proc/{parent}/task/{parent}/children")) {
         Ok(list) => list.split_ascii_whitespace().filter_map(|pid| Pid::new(pid.parse().ok()?)).collect(),
         // A kernel without CONFIG_PROC_CHILDREN.
-        Err(_) => processes().filter(|stat| stat.parent == Some(parent)).map(|stat| stat.id.pid).collect(),
+        Err(_) => {
+            processes().iter().filter(|stat| stat.parent == Some(parent)).map(|stat| stat.id.pid).collect()
+        }
     }
 }
 
@@ -219,7 +223,8 @@ mod tests {
     #[test]
     fn we_are_among_the_processes() {
         let own = crate::sys::process::own_pid();
-        let stat = processes().find(|stat| stat.id.pid == own).expect("our own");
+        let all = processes();
+        let stat = all.iter().find(|stat| stat.id.pid == own).expect("our own");
         assert_eq!(Some(stat.id), Stat::read(own).map(|stat| stat.id));
         assert!(children(stat.parent.unwrap()).contains(&own));
         assert!(shows_everybody(own));

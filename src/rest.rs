@@ -54,7 +54,8 @@ impl Rest {
 
     /// Everybody that /proc shows. Without /proc nobody; and where it hides some (hidepid), not those.
     pub fn members(&self) -> Vec<Stat> {
-        let mut all: Vec<Stat> = procfs::processes().filter(|stat| stat.id.pid != self.own).collect();
+        let mut all = procfs::processes();
+        all.retain(|stat| stat.id.pid != self.own);
         if self.everybody.is_none() {
             let parents = parents(&all);
             all.retain(|stat| ancestors(&parents, stat.id.pid).any(|pid| pid == self.own));
