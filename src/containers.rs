@@ -6,7 +6,6 @@
 //! are told apart by their cgroups, which everybody may read; where there is one cgroup for all, ours
 //! included, by their mount namespaces, as far as these may be read.
 
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use crate::procfs::{self, Identity};
@@ -22,7 +21,7 @@ pub struct Container {
 }
 
 /// What tells one container's processes from another's.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, PartialEq, Eq)]
 enum Place {
     /// /proc/PID/cgroup.
     Cgroups(String),
@@ -58,17 +57,15 @@ fn group(mut entered: Vec<(Identity, Place)>) -> Vec<Container> {
     // By the time of their start; those of one clock tick in the order of their pids.
     entered.sort_unstable_by_key(|(id, _)| (id.start, id.pid));
     let mut containers: Vec<Container> = Vec::new();
-    let mut known: BTreeMap<Place, usize> = BTreeMap::new();
     for (id, place) in entered {
-        if known.contains_key(&place) {
+        // Almost always the very same place as somebody else's, which is quick to tell.
+        if containers.iter().any(|container| container.places.contains(&place)) {
             continue;
         }
-        let at = containers.iter().position(|container| container.has(&place)).unwrap_or_else(|| {
-            containers.push(Container { leader: id, places: Vec::new() });
-            containers.len() - 1
-        });
-        containers[at].places.push(place.clone());
-        known.insert(place, at);
+        match containers.iter_mut().find(|container| container.has(&place)) {
+            Some(container) => container.places.push(place),
+            None => containers.push(Container { leader: id, places: vec![place] }),
+        }
     }
     containers
 }
