@@ -3,7 +3,7 @@
 
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use nix::errno::Errno;
 
@@ -166,7 +166,7 @@ pub fn children(parent: Pid) -> Vec<Pid> {
 pub fn shows_everybody(own: Pid) -> bool {
     // A /proc that was mounted for another PID namespace has another process under our number, or
     // shows ours under another.
-    let ours = fs::read_link("/proc/self").is_ok_and(|link| link == Path::new(&own.to_string()));
+    let ours = fs::read_link("/proc/self").is_ok_and(|link| *link.as_os_str() == *own.to_string());
     ours && (!hides_some() || may_see_hidden())
 }
 
