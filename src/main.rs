@@ -30,13 +30,14 @@ mod sys;
 mod terminal;
 mod user;
 
-use std::io::{self, Write};
-
 use log::error;
+use nix::errno::Errno;
+use nix::unistd::write;
 
 use cli::Command;
 use persona::Persona;
 use sys::entry::Start;
+use sys::fd::{STDOUT, standard};
 
 /// Does what the command line says and returns the exit status. `sys::entry` calls it, with every
 /// signal blocked.
@@ -62,11 +63,16 @@ fn run(start: Start) -> u8 {
 }
 
 fn print(text: &str, persona: &Persona) -> u8 {
-    match io::stdout().write_all(text.as_bytes()).and_then(|()| io::stdout().flush()) {
-        Ok(()) => 0,
-        Err(problem) => {
-            error!("stdout: {problem}");
-            (persona.defaults)().failures.own
+    let mut rest = text.as_bytes();
+    while !rest.is_empty() {
+        match write(standard(STDOUT), rest) {
+            Ok(written) => rest = &rest[written..],
+            Err(Errno::EINTR) => {}
+            Err(errno) => {
+                error!("stdout: {}", errno.desc());
+                return (persona.defaults)().failures.own;
+            }
         }
     }
+    0
 }

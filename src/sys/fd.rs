@@ -7,6 +7,9 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use super::check;
 
+/// Where what was asked for is printed.
+pub const STDOUT: RawFd = 1;
+
 /// stderr, borrowed for a write. It may be closed; then the write says so.
 pub const STDERR: RawFd = 2;
 
