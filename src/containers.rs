@@ -6,7 +6,7 @@
 //! are told apart by their cgroups, which everybody may read; where there is one cgroup for all, ours
 //! included, by their mount namespaces, as far as these may be read.
 
-use std::path::PathBuf;
+use std::ffi::OsString;
 
 use crate::procfs::{self, Identity};
 use crate::sys::process::Pid;
@@ -26,7 +26,7 @@ enum Place {
     /// /proc/PID/cgroup.
     Cgroups(String),
     /// The mount namespace; `None` if it may not be read.
-    Mounts(Option<PathBuf>),
+    Mounts(Option<OsString>),
 }
 
 /// Every container whose leader lives, in no particular order.
@@ -152,7 +152,7 @@ mod tests {
     fn mount_namespaces_tell_where_they_may_be_read() {
         let entered = |mounts: [Option<&str>; 3]| {
             let with_place = |(n, mounts): (usize, Option<&str>)| {
-                (id(n as i32 + 2, n as u64), Place::Mounts(mounts.map(PathBuf::from)))
+                (id(n as i32 + 2, n as u64), Place::Mounts(mounts.map(OsString::from)))
             };
             group(mounts.into_iter().enumerate().map(with_place).collect()).len()
         };

@@ -1,6 +1,7 @@
 //! What /proc says of processes (proc(5)). It may not be mounted, or hide some of them; and whoever
 //! is read about may be gone a moment later, or never have been the one that was meant.
 
+use std::ffi::OsString;
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
@@ -135,8 +136,8 @@ pub fn cgroups(pid: Pid) -> String {
 }
 
 /// The mount namespace of a process, if we may know it.
-pub fn mount_namespace(pid: Pid) -> Option<PathBuf> {
-    fs::read_link(format!("/proc/{pid}/ns/mnt")).ok()
+pub fn mount_namespace(pid: Pid) -> Option<OsString> {
+    fs::read_link(format!("/proc/{pid}/ns/mnt")).ok().map(PathBuf::into_os_string)
 }
 
 /// Every process that can be seen and has not ended; none if /proc is not there. (A list, since an iterator

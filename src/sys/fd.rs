@@ -33,11 +33,12 @@ pub fn close_between(first: RawFd, last: RawFd) {
 /// The highest number that a descriptor opened under the present limit can have. One opened before
 /// the limit was lowered may be above it, and then stays open.
 fn highest_possible() -> RawFd {
-    // SAFETY: sysconf reads no memory of ours.
-    let limit = unsafe { libc::sysconf(libc::_SC_OPEN_MAX) };
+    let mut limit = libc::rlimit { rlim_cur: libc::RLIM_INFINITY, rlim_max: 0 };
+    // SAFETY: `limit` is ours to write to. It cannot fail, and then would leave the limit infinite.
+    unsafe { libc::getrlimit(libc::RLIMIT_NOFILE, &mut limit) };
     // A limit of a million and more is common in containers; closing that many takes a tenth of a
     // second, once, and only where close_range is missing.
-    RawFd::try_from(limit).unwrap_or(RawFd::MAX).clamp(3, 1 << 20) - 1
+    RawFd::try_from(limit.rlim_cur).unwrap_or(RawFd::MAX).clamp(3, 1 << 20) - 1
 }
 
 /// Borrows one of the standard descriptors. It may be closed.
