@@ -7,6 +7,7 @@ use crate::config::{Config, Target};
 use crate::procfs;
 use crate::rest::Rest;
 use crate::signals::{Origin, Received, Signal};
+use crate::sys::describe;
 use crate::sys::launch::Session;
 use crate::sys::process::Pid;
 use crate::sys::signal::{Queued, kill_group, kill_process, queue};
@@ -60,7 +61,7 @@ impl Forwarder<'_> {
             }
             // It has ended, and we are about to be told.
             Ok(()) | Err(Errno::EPERM | Errno::ESRCH) => {}
-            Err(errno) => warn!("cannot send {signal} to the workload: {}", errno.desc()),
+            Err(errno) => warn!("cannot send {signal} to the workload: {}", describe(errno)),
         }
         Some(signal)
     }

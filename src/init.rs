@@ -12,6 +12,7 @@ use crate::settle::settle;
 use crate::signals::{Event, Mailbox, Signal};
 use crate::spawn::spawn;
 use crate::stop::{kill, stop};
+use crate::sys::describe;
 use crate::sys::entry::Start;
 use crate::sys::launch::Session;
 use crate::sys::process::{
@@ -65,7 +66,7 @@ pub fn run(start: &Start, config: &Config, program: usize) -> u8 {
 pub fn attend(config: &Config, own: Pid, main: Pid, terminal: Option<Terminal>) -> Result<End, u8> {
     info!("started the workload as {main}");
     let mailbox = settle(own, terminal).map_err(|errno| {
-        error!("signalfd: {}", errno.desc());
+        error!("signalfd: {}", describe(errno));
         let _ = kill_process(main, Signal::TERM);
         config.failures.own
     })?;
@@ -167,7 +168,7 @@ fn adopt_orphans(subreaper: Subreaper) {
     match subreaper {
         Subreaper::Always => {
             if let Err(errno) = become_subreaper() {
-                warn!("cannot become a subreaper, so orphans are left to somebody else: {}", errno.desc());
+                warn!("cannot become a subreaper, so orphans are left to somebody else: {}", describe(errno));
             }
         }
         // People grep for these words of tini's.
@@ -192,7 +193,7 @@ fn asks_to_stop(signal: Signal) -> bool {
 fn follow_parent(signal: Signal, own: Pid) {
     let parent = parent_pid();
     if let Err(errno) = signal_on_parent_death(signal) {
-        warn!("cannot ask for {signal} at our parent's death: {}", errno.desc());
+        warn!("cannot ask for {signal} at our parent's death: {}", describe(errno));
     }
     if parent_pid() != parent {
         let _ = kill_process(own, signal);

@@ -36,6 +36,7 @@ use nix::unistd::write;
 
 use cli::Command;
 use persona::Persona;
+use sys::describe;
 use sys::entry::Start;
 use sys::fd::{STDOUT, standard};
 
@@ -69,7 +70,7 @@ fn print(text: &str, persona: &Persona) -> u8 {
             Ok(written) => rest = &rest[written..],
             Err(Errno::EINTR) => {}
             Err(errno) => {
-                error!("stdout: {}", errno.desc());
+                error!("stdout: {}", describe(errno));
                 return (persona.defaults)().failures.own;
             }
         }

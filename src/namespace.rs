@@ -7,6 +7,7 @@ use crate::config::{Config, Target};
 use crate::init;
 use crate::signals::Signal;
 use crate::spawn::spawn_init;
+use crate::sys::describe;
 use crate::sys::entry::Start;
 use crate::sys::launch::Session;
 use crate::sys::process::{
@@ -30,7 +31,7 @@ pub fn run(start: &Start, config: &Config, program: usize) -> u8 {
 fn stand_in(start: &Start, config: &Config, own: Pid) -> u8 {
     let child_disposition = set_disposition(Signal::CHLD, Disposition::Default);
     if let Err(errno) = make_pid_namespace() {
-        error!("cannot make a PID namespace (it takes CAP_SYS_ADMIN): {}", errno.desc());
+        error!("cannot make a PID namespace (it takes CAP_SYS_ADMIN): {}", describe(errno));
         return config.failures.own;
     }
     let main = match spawn_init(start, child_disposition) {
@@ -50,10 +51,10 @@ fn enter() {
     // Executed by way of /proc/self/exe, we would be called `exe`.
     set_own_name(c"podinit");
     if let Err(errno) = mount_own_proc() {
-        warn!("cannot mount /proc: {}", errno.desc());
+        warn!("cannot mount /proc: {}", describe(errno));
     }
     // The one outside is all that we are for.
     if let Err(errno) = signal_on_parent_death(Signal::KILL) {
-        warn!("cannot ask for a signal at our parent's death: {}", errno.desc());
+        warn!("cannot ask for a signal at our parent's death: {}", describe(errno));
     }
 }

@@ -12,6 +12,7 @@ use crate::procfs::{self, Identity, Stat, Status};
 use crate::reap::reap;
 use crate::settle::settle;
 use crate::signals::{Event, Mailbox, Origin, Received, Signal};
+use crate::sys::describe;
 use crate::sys::pidfd::PidFd;
 use crate::sys::privilege::{become_user, give_up_bounds, keep_only_kill, own_uid};
 use crate::sys::process::{Pid, become_subreaper, own_pid};
@@ -35,14 +36,14 @@ pub fn run(config: &Config) -> u8 {
     if everybody.is_none() {
         warn!("not PID 1 of a pod's PID namespace: nothing is forwarded");
         if let Err(errno) = become_subreaper() {
-            warn!("cannot become a subreaper: {}", errno.desc());
+            warn!("cannot become a subreaper: {}", describe(errno));
         }
     }
     set_disposition(Signal::CHLD, Disposition::Default);
     let mailbox = match settle(own, None) {
         Ok(mailbox) => mailbox,
         Err(errno) => {
-            error!("signalfd: {}", errno.desc());
+            error!("signalfd: {}", describe(errno));
             return config.failures.own;
         }
     };
@@ -56,10 +57,10 @@ pub fn run(config: &Config) -> u8 {
 fn give_up_privileges() {
     give_up_bounds();
     if let Err(errno) = become_user(NOBODY) {
-        info!("staying uid 0, as {NOBODY} is not to be had: {}", errno.desc());
+        info!("staying uid 0, as {NOBODY} is not to be had: {}", describe(errno));
     }
     if let Err(errno) = keep_only_kill() {
-        warn!("cannot give up capabilities: {}", errno.desc());
+        warn!("cannot give up capabilities: {}", describe(errno));
     }
 }
 
@@ -253,7 +254,7 @@ impl Pod<'_> {
                 self.refused.push(id);
             }
             Ok(()) | Err(Errno::EPERM | Errno::ESRCH) => {}
-            Err(errno) => warn!("cannot send {signal} to {}: {}", id.pid, errno.desc()),
+            Err(errno) => warn!("cannot send {signal} to {}: {}", id.pid, describe(errno)),
         }
     }
 }

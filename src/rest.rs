@@ -6,6 +6,7 @@ use nix::errno::Errno;
 
 use crate::procfs::{self, Identity, Stat};
 use crate::signals::Signal;
+use crate::sys::describe;
 use crate::sys::pidfd::PidFd;
 use crate::sys::process::{Pid, have_children};
 use crate::sys::signal::{Everybody, kill_process};
@@ -174,7 +175,7 @@ fn send(stat: &Stat, signal: Signal) {
     match sent {
         Ok(()) | Err(Errno::ESRCH) => {}
         Err(errno) => {
-            warn!("cannot send {signal} to {pid} ({}): {}", procfs::name(pid), errno.desc());
+            warn!("cannot send {signal} to {pid} ({}): {}", procfs::name(pid), describe(errno));
         }
     }
 }

@@ -7,6 +7,7 @@ use nix::errno::Errno;
 use nix::unistd::chdir;
 
 use crate::signals::Mailbox;
+use crate::sys::describe;
 use crate::sys::fd::{STDERR, close_between};
 use crate::sys::process::Pid;
 use crate::terminal::Terminal;
@@ -18,7 +19,7 @@ use crate::terminal::Terminal;
 /// As [`Mailbox::open`].
 pub fn settle(own: Pid, terminal: Option<Terminal>) -> Result<Mailbox, Errno> {
     if let Err(errno) = chdir("/") {
-        warn!("cannot leave the working directory: {}", errno.desc());
+        warn!("cannot leave the working directory: {}", describe(errno));
     }
     close_between(STDERR + 1, RawFd::MAX);
     let mailbox = Mailbox::open(own)?;

@@ -7,6 +7,7 @@ use std::os::unix::ffi::OsStrExt;
 use nix::errno::Errno;
 
 use crate::config::{Config, Failures};
+use crate::sys::describe;
 use crate::sys::entry::{Start, Vector};
 use crate::sys::launch::{Credentials, Failure, Launch, Session, launch};
 use crate::sys::process::{Pid, own_pid};
@@ -42,15 +43,15 @@ impl fmt::Display for Error {
                 f,
                 "cannot start {program:?}: no more processes allowed (RLIMIT_NPROC, or the cgroup's pids.max)"
             ),
-            Failure::Fork(errno) => write!(f, "cannot start {program:?}: fork: {}", errno.desc()),
-            Failure::User(errno) => write!(f, "cannot become the user for {program:?}: {}", errno.desc()),
+            Failure::Fork(errno) => write!(f, "cannot start {program:?}: fork: {}", describe(errno)),
+            Failure::User(errno) => write!(f, "cannot become the user for {program:?}: {}", describe(errno)),
             Failure::Directory(errno) => {
-                write!(f, "cannot enter the working directory for {program:?}: {}", errno.desc())
+                write!(f, "cannot enter the working directory for {program:?}: {}", describe(errno))
             }
             Failure::Exec(Errno::ENOENT) if names_existing_file(program) => {
                 write!(f, "cannot execute {program:?}: the interpreter or loader it names is not there")
             }
-            Failure::Exec(errno) => write!(f, "cannot execute {program:?}: {}", errno.desc()),
+            Failure::Exec(errno) => write!(f, "cannot execute {program:?}: {}", describe(errno)),
         }
     }
 }

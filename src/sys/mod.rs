@@ -13,9 +13,18 @@ pub mod privilege;
 pub mod process;
 pub mod signal;
 
+use std::ffi::CStr;
+
 use nix::errno::Errno;
 
 /// The result of a system call that answers -1 and sets errno, or a number.
 fn check(answer: libc::c_long) -> Result<libc::c_long, Errno> {
     if answer == -1 { Err(Errno::last()) } else { Ok(answer) }
+}
+
+/// What the C library says of an error. (`Errno::desc` has the same texts once more: 5 KB.)
+pub fn describe(errno: Errno) -> &'static str {
+    // SAFETY: an Errno is a number that the C library knows, and what it says of those is constant.
+    let text = unsafe { CStr::from_ptr(libc::strerror(errno as i32)) };
+    text.to_str().unwrap_or_default()
 }
