@@ -34,31 +34,44 @@ pub struct Vector(*mut *mut c_char);
 impl Vector {
     /// The strings, first to last.
     pub fn iter(self) -> impl Iterator<Item = &'static OsStr> {
+        // SAFETY: the strings are NUL-terminated and stay where they are until the process ends.
+        self.pointers().map(|string| OsStr::from_bytes(unsafe { CStr::from_ptr(string) }.to_bytes()))
+    }
+
+    fn pointers(self) -> impl Iterator<Item = *const c_char> {
         let mut next = self.0;
         std::iter::from_fn(move || {
-            // SAFETY: the kernel ends the array with a NULL, and the walk stops there; the strings
-            // are NUL-terminated and stay where they are until the process ends.
-            unsafe {
-                if (*next).is_null() {
-                    return None;
-                }
-                let string = CStr::from_ptr(*next);
-                next = next.add(1);
-                Some(OsStr::from_bytes(string.to_bytes()))
+            // SAFETY: the kernel ends the array with a NULL, and the walk stops there.
+            let string = unsafe { *next };
+            if string.is_null() {
+                return None;
             }
+            // SAFETY: as above, there is one more entry, the NULL at the latest.
+            next = unsafe { next.add(1) };
+            Some(string.cast_const())
         })
     }
 
     /// How many strings there are.
     pub fn len(self) -> usize {
-        self.iter().count()
+        self.pointers().count()
     }
 
     /// The value of `NAME=value`, where the vector is an environment.
     pub fn value(self, name: &str) -> Option<&'static OsStr> {
-        self.iter().find_map(|entry| {
-            let value = entry.as_bytes().strip_prefix(name.as_bytes())?.strip_prefix(b"=")?;
-            Some(OsStr::from_bytes(value))
+        self.pointers().find_map(|mut entry| {
+            // Compared before it is measured, since most entries differ from it at once.
+            for byte in name.bytes().chain([b'=']) {
+                // SAFETY: the entry ends in a NUL, which no name contains, so the walk ends there.
+                unsafe {
+                    if entry.cast::<u8>().read() != byte {
+                        return None;
+                    }
+                    entry = entry.add(1);
+                }
+            }
+            // SAFETY: what is left is a NUL-terminated string as well.
+            Some(OsStr::from_bytes(unsafe { CStr::from_ptr(entry) }.to_bytes()))
         })
     }
 
