@@ -2,6 +2,7 @@
  * the workload of an init that is measured. Times are nanoseconds. */
 #define _GNU_SOURCE
 #include <err.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,16 +11,23 @@
 #include <time.h>
 #include <unistd.h>
 
+static long nanoseconds(struct timespec time)
+{
+    return time.tv_sec * 1000000000L + time.tv_nsec;
+}
+
 static long now(void)
 {
     struct timespec time;
     clock_gettime(CLOCK_MONOTONIC, &time);
-    return time.tv_sec * 1000000000L + time.tv_nsec;
+    return nanoseconds(time);
 }
 
-static long start_to_exit(char *const argv[])
+/* Prints how long it took until the workload began, and until all was over. */
+static void start_to_exit(char *const argv[], int workload)
 {
     int status;
+    struct timespec began;
     long start = now();
     pid_t pid = vfork();
     if (pid == 0) {
@@ -29,18 +37,25 @@ static long start_to_exit(char *const argv[])
     if (pid < 0 || waitpid(pid, &status, 0) < 0)
         err(1, "%s", argv[0]);
     long end = now();
-    if (status != 0)
+    if (status != 0 || read(workload, &began, sizeof began) != sizeof began)
         errx(1, "%s: status %#x", argv[0], status);
-    return end - start;
+    printf("%ld %ld ", nanoseconds(began) - start, end - start);
 }
 
 /* A line a round: the bare program alone, then under each init. */
 static void start(int rounds, char *bare, char *inits[])
 {
+    int ends[2];
+    if (pipe2(ends, O_CLOEXEC) < 0)
+        err(1, "pipe");
+    int workload = fcntl(ends[0], F_DUPFD_CLOEXEC, 10);
+    /* Where the bare program looks for it, and not closed on exec. */
+    if (workload < 0 || dup2(ends[1], 3) != 3)
+        err(1, "descriptors");
     while (rounds-- > 0) {
-        printf("%ld", start_to_exit((char *[]){bare, NULL}));
+        start_to_exit((char *[]){bare, NULL}, workload);
         for (char **init = inits; *init; init++)
-            printf(" %ld", start_to_exit((char *[]){*init, bare, NULL}));
+            start_to_exit((char *[]){*init, bare, NULL}, workload);
         putchar('\n');
     }
 }
