@@ -4,9 +4,7 @@
 //! A container's processes come in from outside, so their parent is no process of ours (PPid 0). The
 //! first one of a container leads it; later ones are `kubectl exec` sessions and the like. Containers
 //! are told apart by their cgroups, which everybody may read; where there is one cgroup for all, ours
-//! included, by their mount namespaces, as far as these may be read.
-
-use std::ffi::OsString;
+//! included (a rootless podman with cgroup v1 has it so), by their mount namespaces.
 
 use crate::procfs::{self, Identity};
 use crate::sys::process::Pid;
@@ -25,8 +23,8 @@ pub struct Container {
 enum Place {
     /// /proc/PID/cgroup.
     Cgroups(String),
-    /// The mount namespace; `None` if it may not be read.
-    Mounts(Option<OsString>),
+    /// A mount of its mount namespace; `None` if it is not known.
+    Mounts(Option<u32>),
 }
 
 /// Every container whose leader lives, in no particular order.
@@ -39,7 +37,7 @@ pub fn all(own: Pid) -> Vec<Container> {
     let own_cgroups = procfs::cgroups(own);
     let one_for_all = entered.iter().all(|(_, cgroups)| *cgroups == own_cgroups);
     let place = |(id, cgroups): (Identity, String)| {
-        let mounts = || Place::Mounts(procfs::mount_namespace(id.pid));
+        let mounts = || Place::Mounts(procfs::first_mount(id.pid));
         (id, if one_for_all { mounts() } else { Place::Cgroups(cgroups) })
     };
     group(entered.into_iter().map(place).collect())
@@ -48,7 +46,7 @@ pub fn all(own: Pid) -> Vec<Container> {
 /// The one of `containers` that the process `pid` is in.
 pub fn of(containers: &[Container], pid: Pid) -> Option<&Container> {
     let cgroups = Place::Cgroups(procfs::cgroups(pid));
-    let mounts = Place::Mounts(procfs::mount_namespace(pid));
+    let mounts = Place::Mounts(procfs::first_mount(pid));
     containers.iter().find(|container| container.has(&cgroups) || container.has(&mounts))
 }
 
@@ -149,14 +147,13 @@ mod tests {
     }
 
     #[test]
-    fn mount_namespaces_tell_where_they_may_be_read() {
-        let entered = |mounts: [Option<&str>; 3]| {
-            let with_place = |(n, mounts): (usize, Option<&str>)| {
-                (id(n as i32 + 2, n as u64), Place::Mounts(mounts.map(OsString::from)))
-            };
+    fn mount_namespaces_tell_where_they_are_known() {
+        let entered = |mounts: [Option<u32>; 3]| {
+            let with_place =
+                |(n, mounts): (usize, Option<u32>)| (id(n as i32 + 2, n as u64), Place::Mounts(mounts));
             group(mounts.into_iter().enumerate().map(with_place).collect()).len()
         };
-        assert_eq!(entered([Some("mnt:[1]"), Some("mnt:[2]"), Some("mnt:[1]")]), 2);
+        assert_eq!(entered([Some(1), Some(2), Some(1)]), 2);
         assert_eq!(entered([None, None, None]), 1);
     }
 }

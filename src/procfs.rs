@@ -1,10 +1,9 @@
 //! What /proc says of processes (proc(5)). It may not be mounted, or hide some of them; and whoever
 //! is read about may be gone a moment later, or never have been the one that was meant.
 
-use std::ffi::OsString;
-use std::fs;
+use std::fs::{self, File};
+use std::io::Read;
 use std::os::unix::ffi::OsStrExt;
-use std::path::PathBuf;
 
 use nix::errno::Errno;
 
@@ -135,9 +134,13 @@ pub fn cgroups(pid: Pid) -> String {
     fs::read_to_string(format!("/proc/{pid}/cgroup")).unwrap_or_default()
 }
 
-/// The mount namespace of a process, if we may know it.
-pub fn mount_namespace(pid: Pid) -> Option<OsString> {
-    fs::read_link(format!("/proc/{pid}/ns/mnt")).ok().map(PathBuf::into_os_string)
+/// The id of the first mount that a process has in sight; `None` where /proc does not say. No two mount
+/// namespaces have a mount in common, and unlike /proc/PID/ns/mnt this is there for everybody to read.
+pub fn first_mount(pid: Pid) -> Option<u32> {
+    let mut start = [0; 16];
+    let length = File::open(format!("/proc/{pid}/mountinfo")).ok()?.read(&mut start).ok()?;
+    let id = start[..length].split(|&byte| byte == b' ').next()?;
+    str::from_utf8(id).ok()?.parse().ok()
 }
 
 /// Every process that can be seen and has not ended; none if /proc is not there. (A list, since an iterator

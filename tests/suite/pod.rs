@@ -37,14 +37,6 @@ fn ways() -> Vec<Apart> {
     if is_root() { vec![VERSION_1, VERSION_2, Apart::Mounts] } else { vec![Apart::Mounts] }
 }
 
-impl Apart {
-    /// What podinit needs to be told so that it can tell them apart: without privileges it may not read
-    /// the mount namespaces of root's processes.
-    fn options(self) -> &'static [&'static str] {
-        if self == Apart::Mounts { &["--keep-privileges"] } else { &[] }
-    }
-}
-
 impl Pod {
     fn start(options: &[&str]) -> Pod {
         let mut command = in_namespace(podinit());
@@ -131,7 +123,7 @@ fn outer_pid(run: &Running) -> i32 {
 #[test]
 fn a_hang_up_reaches_who_would_have_got_it_as_pid_1() {
     for apart in ways() {
-        let mut pod = Pod::start(apart.options());
+        let mut pod = Pod::start(&[]);
         let mut app = pod.leader(apart, "app", "handler");
         let mut blocked = pod.leader(apart, "blocked", "thread");
         let sidecar = pod.leader(apart, "sidecar", "none");
@@ -210,7 +202,7 @@ fn who_is_told_and_who_is_spared() {
         ("not at all", vec!["sh", "-c", "echo ready; exec sleep 1000"], false),
         ("ignored", vec!["sh", "-c", "trap '' HUP; echo ready; exec sleep 1000"], false),
     ] {
-        let mut pod = Pod::start(apart.options());
+        let mut pod = Pod::start(&[]);
         let mut run = pod.enter(apart, "it", &words);
         run.wait_for("ready");
         // tini and the like are ready when their workload is, or a moment later.
@@ -236,7 +228,7 @@ fn who_is_told_and_who_is_spared() {
 #[test]
 fn the_target_may_be_the_senders_own_container_or_nobody() {
     for apart in ways() {
-        let mut pod = Pod::start(&[&["--target", "sender"], apart.options()].concat());
+        let mut pod = Pod::start(&["--target", "sender"]);
         let mut one = pod.leader(apart, "one", "handler");
         let mut two = pod.leader(apart, "two", "handler");
         let _from_one = pod.exec(apart, "one", &one, &["sh", "-c", "kill -HUP 1; read line"]);
@@ -337,7 +329,7 @@ fn with_nobody_left_it_leaves_at_once() {
 #[test]
 fn a_stop_from_inside_stops_the_pod() {
     for apart in ways() {
-        let mut pod = Pod::start(&[&["--grace", "1h"], apart.options()].concat());
+        let mut pod = Pod::start(&["--grace", "1h"]);
         let mut app = pod.enter(apart, "app", &["/usr/bin/python3", &helper("worker.py"), "app"]);
         app.wait_for("ready");
         let mut plain = pod.enter(apart, "plain", &["sh", "-c", "echo ready; exec sleep 1000"]);
@@ -500,7 +492,7 @@ fn nobody_gets_by_it_what_the_kernel_would_refuse() {
 #[test]
 fn a_hostile_neighbour_changes_nothing() {
     let apart = ways()[0];
-    let mut pod = Pod::start(apart.options());
+    let mut pod = Pod::start(&[]);
     let mut app = pod.leader(apart, "app", "handler");
     let mut neighbour = pod.enter(apart, "neighbour", &["/usr/bin/python3", &helper("neighbour.py")]);
     neighbour.wait_for("ready");
