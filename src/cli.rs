@@ -10,6 +10,7 @@ use log::LevelFilter;
 
 use crate::config::{AtExit, Config, PodTarget, Remap, Rewrite, Subreaper, Target};
 use crate::persona::{self, Persona, single_child};
+use crate::quoted::Quoted;
 use crate::signals;
 use crate::sys::entry::Vector;
 use crate::user;
@@ -117,7 +118,7 @@ pub fn parse(persona: &Persona, args: Vector, env: Vector) -> Result<Command, St
     let mut wanted = None;
     let mut program = None;
     let mut parser = Parser::from_args(args.iter().skip(1));
-    while let Some(arg) = parser.next().map_err(|error| error.to_string())? {
+    while let Some(arg) = parser.next().map_err(problem)? {
         let arg = match arg {
             Arg::Long(name) => Arg::Long(complete(name)?),
             Arg::Short(letter) => Arg::Short(letter),
@@ -148,14 +149,14 @@ pub fn parse(persona: &Persona, args: Vector, env: Vector) -> Result<Command, St
                 config.parent_death = Some(value(&mut parser, "signal", signals::parse)?);
             }
             Arg::Long("user") => {
-                let text = parser.value().map_err(|error| error.to_string())?;
+                let text = parser.value().map_err(problem)?;
                 config.user = Some(user::find(&text.to_string_lossy())?);
             }
             Arg::Long("workdir") => config.workdir = Some(c_string(&mut parser)?),
             Arg::Long("env") => {
                 let entry = c_string(&mut parser)?;
                 if !matches!(entry.to_bytes().iter().position(|&byte| byte == b'='), Some(1..)) {
-                    return Err(format!("not a valid NAME=VALUE: {entry:?}"));
+                    return Err(format!("not a valid NAME=VALUE: {}", Quoted(entry.to_bytes())));
                 }
                 config.env.push(entry);
             }
@@ -173,11 +174,11 @@ pub fn parse(persona: &Persona, args: Vector, env: Vector) -> Result<Command, St
             Arg::Short('l' | 'L') | Arg::Long("license") => return print(LICENSE),
             Arg::Long("list-names") => return Ok(Command::Print(persona::names().into())),
             Arg::Value(_) => {
-                let behind = parser.raw_args().map_err(|error| error.to_string())?.as_slice().len();
+                let behind = parser.raw_args().map_err(problem)?.as_slice().len();
                 program = Some(args.len() - behind - 1);
                 break;
             }
-            other => return Err(other.unexpected().to_string()),
+            other => return Err(problem(other.unexpected())),
         }
     }
     match (wanted, pause) {
@@ -237,6 +238,19 @@ fn print(text: &'static str) -> Result<Command, String> {
     Ok(Command::Print(Cow::Borrowed(text)))
 }
 
+/// What is wrong with the options themselves. (lexopt's own words would bring std's way to quote along, with its
+/// tables of what can be printed.)
+fn problem(error: lexopt::Error) -> String {
+    match error {
+        lexopt::Error::UnexpectedOption(option) => format!("invalid option '{option}'"),
+        lexopt::Error::UnexpectedValue { option, .. } => format!("option '{option}' takes no argument"),
+        lexopt::Error::MissingValue { option: Some(option) } => {
+            format!("option '{option}' needs an argument")
+        }
+        _ => "invalid options".into(),
+    }
+}
+
 /// `level`, and so many more.
 fn raised(level: LevelFilter, by: u8) -> LevelFilter {
     let all = LevelFilter::iter().skip_while(|at| *at < level);
@@ -252,14 +266,14 @@ enum AnyTarget {
 
 /// The value of the option just met, as `parse` understands it.
 fn value<T>(parser: &mut Parser, what: &str, parse: fn(&str) -> Option<T>) -> Result<T, String> {
-    let text: OsString = parser.value().map_err(|error| error.to_string())?;
-    text.to_str().and_then(parse).ok_or_else(|| format!("not a valid {what}: {text:?}"))
+    let text: OsString = parser.value().map_err(problem)?;
+    text.to_str().and_then(parse).ok_or_else(|| format!("not a valid {what}: {}", Quoted(text.as_bytes())))
 }
 
 /// The value of the option just met, as it came.
 fn c_string(parser: &mut Parser) -> Result<CString, String> {
-    let text = parser.value().map_err(|error| error.to_string())?;
-    CString::new(text.into_vec()).map_err(|error| error.to_string())
+    let text = parser.value().map_err(problem)?;
+    Ok(CString::new(text.into_vec()).expect("an argument ends at its first NUL"))
 }
 
 fn target(text: &str) -> Option<AnyTarget> {

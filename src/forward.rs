@@ -29,9 +29,11 @@ impl Forwarder<'_> {
     /// sent, if anything was.
     pub fn forward(&mut self, received: Received, rest: &mut Rest) -> Option<Signal> {
         let Received { signal: arrived, origin, sender, uid } = received;
-        let signal = self.config.rewritten(arrived);
-        debug!("{arrived} from {sender} (uid {uid}), {origin:?}; sending {signal:?}");
-        let signal = signal?;
+        let Some(signal) = self.config.rewritten(arrived) else {
+            debug!("{arrived} is dropped, as asked for");
+            return None;
+        };
+        debug!("{arrived} from {sender} (uid {uid}), by {origin}, is sent on as {signal}");
         if self.config.session == Session::Ours && origin == Origin::Kernel && arrived != Signal::HUP {
             // The terminal sent it to the whole of the group that the workload shares with us. (But of a
             // hang-up the kernel tells the session's leader alone.)

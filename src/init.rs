@@ -98,7 +98,7 @@ impl Init<'_> {
                 Event::Signal(received) if received.signal == Signal::CHLD => {
                     match reap(Some(self.main), self.config.warn_reaped) {
                         Some(Change::Ended(_, end)) => {
-                            info!("the workload has ended: {end:?}");
+                            info!("the workload has ended: {end}");
                             let kill_at = if killed { Some(Instant::now()) } else { kill_at };
                             self.leave(kill_at);
                             return end;

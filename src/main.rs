@@ -5,7 +5,7 @@
 //! namespace `pod` is in the place of `init`, and delivers to the leaders of the `containers`.
 //!
 //! `cli`, `persona` and `config` come before; `namespace` is for an init that makes its own; `spawn`, `user`,
-//! `settle`, `reap`, `terminal` and `procfs` stand beside; and `sys` below them all is the only one to use
+//! `settle`, `reap`, `terminal`, `procfs`, `files` and `quoted` stand beside; and `sys` below them all is the only one to use
 //! `unsafe`.
 #![cfg_attr(not(test), no_main)]
 #![deny(unsafe_code)]
@@ -13,6 +13,7 @@
 mod cli;
 mod config;
 mod containers;
+mod files;
 mod forward;
 mod init;
 mod logger;
@@ -20,6 +21,7 @@ mod namespace;
 mod persona;
 mod pod;
 mod procfs;
+mod quoted;
 mod reap;
 mod rest;
 mod settle;

@@ -1,21 +1,21 @@
 //! What /proc says of processes (proc(5)). It may not be mounted, or hide some of them; and whoever
 //! is read about may be gone a moment later, or never have been the one that was meant.
 
-use std::fs::{self, File};
-use std::io::Read;
-use std::os::unix::ffi::OsStrExt;
-
 use nix::errno::Errno;
+use nix::fcntl::readlink;
+use nix::unistd::read;
 
+use crate::files;
+use crate::sys::fd::read_directory;
 use crate::sys::pidfd::PidFd;
 use crate::sys::process::Pid;
 use crate::sys::signal::SignalSet;
 
 /// The name of a process, which is up to itself; `?` where /proc does not say.
 pub fn name(pid: Pid) -> String {
-    match fs::read(format!("/proc/{pid}/comm")) {
-        Ok(comm) => comm.trim_ascii_end().escape_ascii().to_string(),
-        Err(_) => "?".into(),
+    match files::bytes(&format!("/proc/{pid}/comm")) {
+        Some(comm) => comm.trim_ascii_end().escape_ascii().to_string(),
+        None => "?".into(),
     }
 }
 
@@ -45,18 +45,15 @@ pub struct Identity {
 impl Stat {
     /// Reads that of `pid`; `None` if there is none to read.
     pub fn read(pid: Pid) -> Option<Stat> {
-        Stat::parse(&fs::read(format!("/proc/{pid}/stat")).ok()?)
+        Stat::parse(&files::bytes(&format!("/proc/{pid}/stat"))?)
     }
 
     /// The name in the second field may hold spaces, parentheses and newlines; nothing behind it
     /// does, so the last parenthesis ends it.
     fn parse(text: &[u8]) -> Option<Stat> {
-        fn number<T: std::str::FromStr>(bytes: &[u8]) -> Option<T> {
-            str::from_utf8(bytes.trim_ascii()).ok()?.parse().ok()
-        }
         let name_begins = text.iter().position(|&byte| byte == b'(')?;
         let name_ends = text.iter().rposition(|&byte| byte == b')')?;
-        let pid = Pid::new(number(&text[..name_begins])?)?;
+        let pid = Pid::new(number(text[..name_begins].trim_ascii())?)?;
         // Fields are counted from 1, and these begin with the third.
         let mut fields = text.get(name_ends + 2..)?.split(|&byte| byte == b' ');
         let state = *fields.next()?.first()?;
@@ -111,14 +108,14 @@ pub struct Status {
 impl Status {
     /// Reads that of `pid`; `None` if there is none to read.
     pub fn read(pid: Pid) -> Option<Status> {
-        Status::parse(&fs::read_to_string(format!("/proc/{pid}/status")).ok()?)
+        Status::parse(&files::text(&format!("/proc/{pid}/status"))?)
     }
 
     /// The name is escaped by the kernel here, so a line is a line.
     fn parse(text: &str) -> Option<Status> {
-        let field = |name| text.lines().find_map(|line| line.strip_prefix(name)).map(str::trim);
+        let field = |name| text.lines().find_map(|line| line.strip_prefix(name)).map(str::trim_ascii);
         let set = |name| u64::from_str_radix(field(name)?, 16).ok().map(SignalSet::from_bits);
-        let mut uids = field("Uid:")?.split_ascii_whitespace().map(|uid| uid.parse().ok());
+        let mut uids = field("Uid:")?.split('\t').map(|uid| number(uid.as_bytes()));
         Some(Status {
             name: field("Name:")?.to_owned(),
             uids: [uids.next()??, uids.nth(1)??],
@@ -131,14 +128,14 @@ impl Status {
 /// The cgroups of a process, as text that is equal for processes in the same ones; empty where /proc
 /// does not say.
 pub fn cgroups(pid: Pid) -> String {
-    fs::read_to_string(format!("/proc/{pid}/cgroup")).unwrap_or_default()
+    files::text(&format!("/proc/{pid}/cgroup")).unwrap_or_default()
 }
 
 /// The id of the first mount that a process has in sight; `None` where /proc does not say. No two mount
 /// namespaces have a mount in common, and unlike /proc/PID/ns/mnt this is there for everybody to read.
 pub fn first_mount(pid: Pid) -> Option<u32> {
     let mut start = [0; 16];
-    let length = File::open(format!("/proc/{pid}/mountinfo")).ok()?.read(&mut start).ok()?;
+    let length = read(files::open_to_read(&format!("/proc/{pid}/mountinfo"))?, &mut start).ok()?;
     let id = start[..length].split(|&byte| byte == b' ').next()?;
     str::from_utf8(id).ok()?.parse().ok()
 }
@@ -146,21 +143,39 @@ pub fn first_mount(pid: Pid) -> Option<u32> {
 /// Every process that can be seen and has not ended; none if /proc is not there. (A list, since an iterator
 /// would be compiled anew for each of its users.)
 pub fn processes() -> Vec<Stat> {
-    let Ok(entries) = fs::read_dir("/proc") else { return Vec::new() };
-    let living = entries.flatten().filter_map(|entry| {
-        let number = str::from_utf8(entry.file_name().as_bytes()).ok()?.parse().ok()?;
-        Stat::read(Pid::new(number)?).filter(|stat| !stat.has_ended())
-    });
-    living.collect()
+    let mut living = Vec::new();
+    let Some(directory) = files::open_to_read("/proc") else { return living };
+    let mut entries = vec![0; 4096];
+    while let Ok(length @ 1..) = read_directory(&directory, &mut entries) {
+        let pids = names(&entries[..length]).filter_map(|name| Pid::new(number(name)?));
+        living.extend(pids.filter_map(Stat::read).filter(|stat| !stat.has_ended()));
+    }
+    living
+}
+
+/// The names in what getdents64(2) has written: of each entry, bytes 16 and 17 are its length, and its name
+/// begins at byte 19 and ends in a NUL.
+fn names(mut entries: &[u8]) -> impl Iterator<Item = &[u8]> {
+    std::iter::from_fn(move || {
+        let length = u16::from_ne_bytes([*entries.get(16)?, *entries.get(17)?]);
+        let (entry, rest) = entries.split_at_checked(length.into())?;
+        entries = rest;
+        entry.get(19..)?.split(|&byte| byte == 0).next()
+    })
+}
+
+/// The number that these digits are.
+fn number<T: TryFrom<u64>>(digits: &[u8]) -> Option<T> {
+    str::from_utf8(digits).ok()?.parse::<u64>().ok()?.try_into().ok()
 }
 
 /// The children of `parent`. One that ends meanwhile may hide another one (proc(5)); but it also
 /// raises a SIGCHLD in its parent.
 pub fn children(parent: Pid) -> Vec<Pid> {
-    match fs::read_to_string(format!("/proc/{parent}/task/{parent}/children")) {
-        Ok(list) => list.split_ascii_whitespace().filter_map(|pid| Pid::new(pid.parse().ok()?)).collect(),
+    match files::bytes(&format!("/proc/{parent}/task/{parent}/children")) {
+        Some(list) => list.split(|&byte| byte == b' ').filter_map(|pid| Pid::new(number(pid)?)).collect(),
         // A kernel without CONFIG_PROC_CHILDREN.
-        Err(_) => {
+        None => {
             processes().iter().filter(|stat| stat.parent == Some(parent)).map(|stat| stat.id.pid).collect()
         }
     }
@@ -170,13 +185,13 @@ pub fn children(parent: Pid) -> Vec<Pid> {
 pub fn shows_everybody(own: Pid) -> bool {
     // A /proc that was mounted for another PID namespace has another process under our number, or
     // shows ours under another.
-    let ours = fs::read_link("/proc/self").is_ok_and(|link| *link.as_os_str() == *own.to_string());
+    let ours = readlink("/proc/self").is_ok_and(|link| *link == *own.to_string());
     ours && (!hides_some() || may_see_hidden())
 }
 
 /// Whether /proc was mounted with `hidepid`, which has it show each user but the user's own.
 fn hides_some() -> bool {
-    let mounts = fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
+    let mounts = files::text("/proc/self/mountinfo").unwrap_or_default();
     mounts.lines().filter(|line| line.split(' ').nth(4) == Some("/proc")).any(|line| {
         let options = line.rsplit(' ').next().unwrap_or_default();
         options
@@ -188,9 +203,9 @@ fn hides_some() -> bool {
 /// Whether we have CAP_SYS_PTRACE, to whom nothing is hidden.
 fn may_see_hidden() -> bool {
     const CAP_SYS_PTRACE: u32 = 19;
-    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let status = files::text("/proc/self/status").unwrap_or_default();
     let effective = status.lines().find_map(|line| line.strip_prefix("CapEff:"));
-    let mask = effective.and_then(|text| u64::from_str_radix(text.trim(), 16).ok());
+    let mask = effective.and_then(|text| u64::from_str_radix(text.trim_ascii(), 16).ok());
     mask.is_some_and(|mask| mask & 1 << CAP_SYS_PTRACE != 0)
 }
 

@@ -15,8 +15,8 @@ pub fn reap(main: Option<Pid>, warn_reaped: bool) -> Option<Change> {
         match wait_any() {
             Ok(Some(change)) if Some(change.pid()) == main => of_main = Some(change),
             Ok(Some(Change::Ended(pid, end))) => match name {
-                Some(name) => warn!("Reaped zombie process with pid={pid} ({name}): {end:?}"),
-                None => debug!("reaped {pid}: {end:?}"),
+                Some(name) => warn!("Reaped zombie process with pid={pid} ({name}): {end}"),
+                None => debug!("reaped {pid}: {end}"),
             },
             Ok(Some(Change::Stopped(..))) | Err(Errno::EINTR) => {}
             Ok(None) | Err(_) => return of_main,

@@ -93,6 +93,16 @@ pub enum Origin {
     Queued(Queued),
 }
 
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Origin::Kernel => "the kernel",
+            Origin::Process => "kill",
+            Origin::Queued(_) => "sigqueue",
+        })
+    }
+}
+
 /// A signal that has arrived.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Received {

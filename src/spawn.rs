@@ -5,8 +5,10 @@ use std::fmt;
 use std::os::unix::ffi::OsStrExt;
 
 use nix::errno::Errno;
+use nix::unistd::{AccessFlags, access};
 
 use crate::config::{Config, Failures};
+use crate::quoted::Quoted;
 use crate::sys::describe;
 use crate::sys::entry::{Start, Vector};
 use crate::sys::launch::{Credentials, Failure, Launch, Session, launch};
@@ -37,28 +39,28 @@ impl Error {
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let program = self.program;
+        let program = Quoted(self.program.as_bytes());
         match self.failure {
             Failure::Fork(Errno::EAGAIN) => write!(
                 f,
-                "cannot start {program:?}: no more processes allowed (RLIMIT_NPROC, or the cgroup's pids.max)"
+                "cannot start {program}: no more processes allowed (RLIMIT_NPROC, or the cgroup's pids.max)"
             ),
-            Failure::Fork(errno) => write!(f, "cannot start {program:?}: fork: {}", describe(errno)),
-            Failure::User(errno) => write!(f, "cannot become the user for {program:?}: {}", describe(errno)),
+            Failure::Fork(errno) => write!(f, "cannot start {program}: fork: {}", describe(errno)),
+            Failure::User(errno) => write!(f, "cannot become the user for {program}: {}", describe(errno)),
             Failure::Directory(errno) => {
-                write!(f, "cannot enter the working directory for {program:?}: {}", describe(errno))
+                write!(f, "cannot enter the working directory for {program}: {}", describe(errno))
             }
-            Failure::Exec(Errno::ENOENT) if names_existing_file(program) => {
-                write!(f, "cannot execute {program:?}: the interpreter or loader it names is not there")
+            Failure::Exec(Errno::ENOENT) if names_existing_file(self.program) => {
+                write!(f, "cannot execute {program}: the interpreter or loader it names is not there")
             }
-            Failure::Exec(errno) => write!(f, "cannot execute {program:?}: {}", describe(errno)),
+            Failure::Exec(errno) => write!(f, "cannot execute {program}: {}", describe(errno)),
         }
     }
 }
 
 /// Whether `program` is a path to something, so that "not found" is said of what it needs to run.
 fn names_existing_file(program: &OsStr) -> bool {
-    program.as_bytes().contains(&b'/') && std::path::Path::new(program).exists()
+    program.as_bytes().contains(&b'/') && access(program, AccessFlags::F_OK).is_ok()
 }
 
 /// Starts the workload that begins at argument `program`, as `config` says, and in the foreground of

@@ -1,7 +1,8 @@
 //! Users and groups, by name or number, from /etc/passwd and /etc/group. (The C library's own look-up needs
 //! its shared libraries at run time, which an image from scratch has not.)
 
-use std::fs;
+use crate::files;
+use crate::quoted::Quoted;
 
 /// Whom to run as.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,7 +20,7 @@ pub struct User {
 /// # Errors
 /// Which of the two does not exist.
 pub fn find(text: &str) -> Result<User, String> {
-    let read = |path| fs::read_to_string(path).unwrap_or_default();
+    let read = |path| files::text(path).unwrap_or_default();
     find_in(&read("/etc/passwd"), &read("/etc/group"), text)
 }
 
@@ -29,13 +30,14 @@ fn find_in(passwd: &str, group: &str, text: &str) -> Result<User, String> {
     let (user, wanted_group) = text.split_once(':').map_or((text, None), |(user, group)| (user, Some(group)));
     let entry = entry(passwd, user);
     let Some(uid) = entry.as_ref().map_or(user.parse().ok(), |entry| entry.get(2)?.parse().ok()) else {
-        return Err(format!("no such user: {user:?}"));
+        return Err(format!("no such user: {}", Quoted(user.as_bytes())));
     };
     let name = entry.as_ref().map_or(user, |entry| entry[0]);
     let (gid, groups) = match wanted_group {
-        Some(wanted) => {
-            (group_id(group, wanted).ok_or_else(|| format!("no such group: {wanted:?}"))?, Vec::new())
-        }
+        Some(wanted) => (
+            group_id(group, wanted).ok_or_else(|| format!("no such group: {}", Quoted(wanted.as_bytes())))?,
+            Vec::new(),
+        ),
         None => {
             let gid = entry.as_ref().and_then(|entry| entry.get(3)?.parse().ok()).unwrap_or(0);
             (gid, memberships(group, name))

@@ -1,6 +1,6 @@
 //! Descriptors: letting go of the workload's, and a write that cannot block.
 
-use std::os::fd::{AsFd, BorrowedFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -39,6 +39,18 @@ fn highest_possible() -> RawFd {
     // A limit of a million and more is common in containers; closing that many takes a tenth of a
     // second, once, and only where close_range is missing.
     RawFd::try_from(limit.rlim_cur).unwrap_or(RawFd::MAX).clamp(3, 1 << 20) - 1
+}
+
+/// Reads entries of a directory as getdents64(2) writes them, and returns how many bytes there are; 0 at
+/// its end. (opendir(3) would bring the C library's allocator along.)
+///
+/// # Errors
+/// What getdents64(2) says.
+pub fn read_directory(directory: impl AsFd, entries: &mut [u8]) -> Result<usize, Errno> {
+    let fd = directory.as_fd().as_raw_fd();
+    // SAFETY: the kernel writes no more than `entries` holds.
+    let answer = unsafe { libc::syscall(libc::SYS_getdents64, fd, entries.as_mut_ptr(), entries.len()) };
+    check(answer).map(|length| length as usize)
 }
 
 /// Borrows one of the standard descriptors. It may be closed.

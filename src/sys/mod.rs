@@ -8,6 +8,7 @@
 pub mod entry;
 pub mod fd;
 pub mod launch;
+mod memory;
 pub mod pidfd;
 pub mod privilege;
 pub mod process;

@@ -57,6 +57,15 @@ pub enum End {
     Killed(Signal),
 }
 
+impl fmt::Display for End {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            End::Exited(code) => write!(f, "exit code {code}"),
+            End::Killed(signal) => write!(f, "killed by {signal}"),
+        }
+    }
+}
+
 /// What became of a child.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Change {

@@ -1,0 +1,232 @@
+//! The memory that strings and lists are made of. The C library's allocator would be a tenth of the
+//! whole binary and touch three pages more; what is asked of it here is little, and by one thread.
+
+use std::alloc::{GlobalAlloc, Layout};
+use std::cell::UnsafeCell;
+use std::ptr;
+
+#[cfg(not(test))]
+#[global_allocator]
+static ALLOCATOR: Allocator = Allocator::new();
+
+/// Blocks are as many bytes as a power of two, and lie at a multiple of that. A block given back waits
+/// for the next one to ask for its size; blocks above [`LARGEST`] are the kernel's to give and to take.
+struct Allocator(UnsafeCell<Pool>);
+
+/// 16 bytes, the smallest block: it can hold a [`Free`], and any type can be aligned in it.
+const SMALLEST: usize = 4;
+/// 32 KiB.
+const LARGEST: usize = 15;
+/// How much is asked of the kernel at a time. What is not touched costs nothing.
+const CHUNK: usize = 1 << (LARGEST + 1);
+
+struct Pool {
+    /// By the power of two, the first one of the blocks that wait.
+    free: [*mut Free; LARGEST + 1],
+    /// What has not been given out of the last chunk.
+    next: *mut u8,
+    left: usize,
+}
+
+struct Free {
+    next: *mut Free,
+}
+
+impl Allocator {
+    const fn new() -> Allocator {
+        Allocator(UnsafeCell::new(Pool {
+            free: [ptr::null_mut(); LARGEST + 1],
+            next: ptr::null_mut(),
+            left: 0,
+        }))
+    }
+}
+
+// SAFETY: this process has one thread, and no signal handlers.
+unsafe impl Sync for Allocator {}
+
+// SAFETY: a block has the size and the alignment of its power of two, which is at least what the layout
+// asks for, and belongs to nobody else until it is given back.
+unsafe impl GlobalAlloc for Allocator {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        let power = power(layout);
+        if power > LARGEST {
+            return map(1 << power);
+        }
+        // SAFETY: nobody else holds the pool: there is one thread, and nothing in here allocates.
+        let pool = unsafe { &mut *self.0.get() };
+        let free = pool.free[power];
+        if free.is_null() {
+            return pool.carve(1 << power);
+        }
+        // SAFETY: a block that waits is a `Free`, written by `dealloc`.
+        pool.free[power] = unsafe { (*free).next };
+        free.cast()
+    }
+
+    unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
+        let power = power(layout);
+        if power > LARGEST {
+            // SAFETY: `alloc` has mapped it, at this size, and its user is done with it.
+            unsafe { libc::munmap(block.cast(), 1 << power) };
+            return;
+        }
+        // SAFETY: as in `alloc`; and the block is ours again, and large enough for a `Free`.
+        unsafe {
+            let pool = &mut *self.0.get();
+            let free: *mut Free = block.cast();
+            free.write(Free { next: pool.free[power] });
+            pool.free[power] = free;
+        }
+    }
+
+    unsafe fn realloc(&self, block: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        // SAFETY: the caller answers for the size, which does not overflow at this alignment.
+        let wanted = unsafe { Layout::from_size_align_unchecked(size, layout.align()) };
+        if power(wanted) == power(layout) {
+            return block;
+        }
+        // SAFETY: the two do not overlap, and as many bytes as are copied are in both.
+        unsafe {
+            let moved = self.alloc(wanted);
+            if !moved.is_null() {
+                ptr::copy_nonoverlapping(block, moved, size.min(layout.size()));
+                self.dealloc(block, layout);
+            }
+            moved
+        }
+    }
+}
+
+/// The power of two that a block of this layout is.
+fn power(layout: Layout) -> usize {
+    let size = layout.size().max(layout.align()).max(1 << SMALLEST);
+    (usize::BITS - (size - 1).leading_zeros()) as usize
+}
+
+impl Pool {
+    /// A block that was never given out; null if the kernel has no memory left.
+    fn carve(&mut self, size: usize) -> *mut u8 {
+        let mut skipped = self.next.addr().wrapping_neg() & (size - 1);
+        if self.left < skipped + size {
+            // What is left of the old chunk is given up: less than twice `size`.
+            let chunk = map(CHUNK);
+            if chunk.is_null() {
+                return chunk;
+            }
+            (self.next, self.left) = (chunk, CHUNK);
+            skipped = chunk.addr().wrapping_neg() & (size - 1);
+        }
+        let block = self.next.wrapping_add(skipped);
+        self.next = block.wrapping_add(size);
+        self.left -= skipped + size;
+        block
+    }
+}
+
+/// Memory from the kernel; null if it has none.
+fn map(size: usize) -> *mut u8 {
+    // SAFETY: a new mapping, at an address that is free.
+    let memory = unsafe {
+        libc::mmap(
+            ptr::null_mut(),
+            size,
+            libc::PROT_READ | libc::PROT_WRITE,
+            libc::MAP_PRIVATE | libc::MAP_ANONYMOUS,
+            -1,
+            0,
+        )
+    };
+    if memory == libc::MAP_FAILED { ptr::null_mut() } else { memory.cast() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A block of the test's, filled with a byte of its own.
+    struct Held {
+        block: *mut u8,
+        layout: Layout,
+        fill: u8,
+    }
+
+    impl Held {
+        fn new(allocator: &Allocator, size: usize, align: usize, fill: u8) -> Held {
+            let layout = Layout::from_size_align(size, align).unwrap();
+            // SAFETY: the block is as large as the layout says.
+            let block = unsafe { allocator.alloc(layout) };
+            assert!(!block.is_null());
+            assert_eq!(block.addr() % align, 0, "{layout:?}");
+            // SAFETY: as above.
+            unsafe { block.write_bytes(fill, size) };
+            Held { block, layout, fill }
+        }
+
+        fn check(&self) {
+            // SAFETY: it has been written from end to end.
+            let bytes = unsafe { std::slice::from_raw_parts(self.block, self.layout.size()) };
+            assert!(bytes.iter().all(|&byte| byte == self.fill), "{:?} was written to", self.layout);
+        }
+
+        fn resize(&mut self, allocator: &Allocator, size: usize) {
+            let kept = size.min(self.layout.size());
+            // SAFETY: the block is of this allocator and this layout, and afterwards as large as `size`.
+            unsafe {
+                self.block = allocator.realloc(self.block, self.layout, size);
+                assert!(std::slice::from_raw_parts(self.block, kept).iter().all(|&byte| byte == self.fill));
+                self.block.write_bytes(self.fill, size);
+            }
+            self.layout = Layout::from_size_align(size, self.layout.align()).unwrap();
+        }
+
+        fn give_back(self, allocator: &Allocator) {
+            self.check();
+            // SAFETY: the block is of this allocator and this layout.
+            unsafe { allocator.dealloc(self.block, self.layout) };
+        }
+    }
+
+    #[test]
+    fn nobody_gets_what_another_one_holds() {
+        let allocator = Allocator::new();
+        let mut held: Vec<Held> = Vec::new();
+        // The same pseudo-random course each time (a linear congruence of Knuth's).
+        let mut state = 1_u64;
+        let mut random = |below: usize| {
+            state = state.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
+            (state >> 33) as usize % below
+        };
+        for turn in 0..20_000 {
+            let longest = 1 << random(18);
+            let size = 1 + random(longest);
+            match random(3) {
+                0 if !held.is_empty() => held.swap_remove(random(held.len())).give_back(&allocator),
+                1 if !held.is_empty() => {
+                    let any = random(held.len());
+                    held[any].resize(&allocator, size);
+                }
+                _ if held.len() < 100 => {
+                    let align = 1 << random(7);
+                    held.push(Held::new(&allocator, size, align, turn as u8));
+                }
+                _ => {}
+            }
+            if turn % 100 == 0 {
+                held.iter().for_each(Held::check);
+            }
+        }
+        held.into_iter().for_each(|it| it.give_back(&allocator));
+    }
+
+    #[test]
+    fn what_is_given_back_is_given_out_again() {
+        let allocator = Allocator::new();
+        let first = Held::new(&allocator, 100, 1, 1);
+        let block = first.block;
+        first.give_back(&allocator);
+        let second = Held::new(&allocator, 120, 8, 2);
+        assert_eq!(second.block, block);
+        second.give_back(&allocator);
+    }
+}
