@@ -3,7 +3,7 @@
 
 use std::time::{Duration, Instant};
 
-use log::{debug, error, info, warn};
+use log::{Level, debug, error, info, log_enabled, warn};
 use nix::errno::Errno;
 
 use crate::config::{Config, PodTarget};
@@ -30,6 +30,7 @@ const HANDLE_EVERYTHING: [&str; 3] = ["tini", "tini-static", "docker-init"];
 const TICK: Duration = Duration::from_millis(100);
 
 /// Lives until the pod ends, and returns our exit status.
+#[inline(never)]
 pub fn run(config: &Config) -> u8 {
     let own = own_pid();
     let everybody = Everybody::as_pid_1();
@@ -39,7 +40,11 @@ pub fn run(config: &Config) -> u8 {
             warn!("cannot become a subreaper: {}", describe(errno));
         }
     }
-    set_disposition(Signal::CHLD, Disposition::Default);
+    let reaps_itself = config.warn_reaped || log_enabled!(Level::Debug);
+    // Ignored, the kernel reaps our children as they end, and does not even wake us (wait(2)). There is
+    // no main process here whose status would be lost.
+    set_disposition(Signal::CHLD, if reaps_itself { Disposition::Default } else { Disposition::Ignore });
+    reap(None, config.warn_reaped);
     let mailbox = match settle(own, None) {
         Ok(mailbox) => mailbox,
         Err(errno) => {
