@@ -107,13 +107,19 @@ pub fn parse(persona: &Persona, args: Vector, env: Vector) -> Result<Command, St
             apply(&mut config, value);
         }
     }
-    // By far the most usual command line has no options, and then there is nothing to copy.
-    if let Some(word) = args.iter().nth(1)
-        && !persona.is_pause
-        && !matches!(word.as_bytes(), [b'-', _, ..])
-    {
-        return Ok(Command::Run { config, program: 1 });
+    // By far the most usual command lines have no options, and then there is nothing to copy.
+    match args.iter().nth(1) {
+        None if persona.is_pause => Ok(Command::Pause { config }),
+        Some(word) if !persona.is_pause && !matches!(word.as_bytes(), [b'-', _, ..]) => {
+            Ok(Command::Run { config, program: 1 })
+        }
+        _ => parse_options(persona, args, config),
     }
+}
+
+/// Apart from what runs at every start: its frame would cost a page of the stack, and its code others.
+#[inline(never)]
+fn parse_options(persona: &Persona, args: Vector, mut config: Config) -> Result<Command, String> {
     let mut pause = persona.is_pause;
     let mut wanted = None;
     let mut program = None;

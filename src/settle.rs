@@ -18,7 +18,7 @@ use crate::terminal::Terminal;
 /// # Errors
 /// As [`Mailbox::open`].
 pub fn settle(own: Pid, terminal: Option<Terminal>) -> Result<Mailbox, Errno> {
-    if let Err(errno) = chdir("/") {
+    if let Err(errno) = chdir(c"/") {
         warn!("cannot leave the working directory: {}", describe(errno));
     }
     close_between(STDERR + 1, RawFd::MAX);

@@ -128,8 +128,11 @@ pub fn spawn_init(start: &Start, child_disposition: Disposition) -> Result<Pid, 
 
 /// The workload's environment: ours, with its user's HOME and whatever else was asked for.
 fn environment(own: Vector, config: &Config) -> Vector {
+    if config.user.is_none() && config.env.is_empty() {
+        return own;
+    }
     let home = config.user.as_ref().and_then(|user| user.home.as_ref());
     let home = home.and_then(|home| CString::new(format!("HOME={home}")).ok());
     let additions: Vec<CString> = home.into_iter().chain(config.env.iter().cloned()).collect();
-    if additions.is_empty() { own } else { own.with(&additions) }
+    own.with(&additions)
 }

@@ -81,19 +81,28 @@ pub enum Failure {
 /// The longest path that execve takes, its terminating zero included.
 const PATH_MAX: usize = libc::PATH_MAX as usize;
 
-/// For the child's calls: its deepest frame holds a path, and it never gets as far as a second.
+/// For the child's calls, many times over.
 const STACK_SIZE: usize = 32 << 10;
 
-/// The child's stack. As a static it costs those pages alone that the child touches; in a frame of
-/// ours, all of it would be touched by the compiler's stack probes, and stay ours for good.
-static STACK: Stack = Stack(UnsafeCell::new([0; STACK_SIZE]));
+/// What the child works with. As a static it costs those pages alone that the child touches, which are
+/// around the middle of it; in a frame of ours, the stack would be touched as a whole by the compiler's
+/// stack probes, and stay ours for good.
+// SAFETY: a section of its own, so that dist/podinit can have that middle in the middle of a page.
+#[unsafe(link_section = ".workplace")]
+static WORKPLACE: Workplace =
+    Workplace { stack: UnsafeCell::new([0; STACK_SIZE]), path: UnsafeCell::new([0; PATH_MAX]) };
 
-#[repr(align(16))]
-struct Stack(UnsafeCell<[u8; STACK_SIZE]>);
+#[repr(C, align(16))]
+struct Workplace {
+    /// Used from its end.
+    stack: UnsafeCell<[u8; STACK_SIZE]>,
+    /// Used from its beginning.
+    path: UnsafeCell<[u8; PATH_MAX]>,
+}
 
 // SAFETY: only the child of `launch` uses it, and there is one at a time: we are single-threaded and
 // sleep until it has let go of our memory.
-unsafe impl Sync for Stack {}
+unsafe impl Sync for Workplace {}
 
 /// Starts the workload and returns its pid; by then it runs the program, or it is dead of a signal.
 ///
@@ -104,7 +113,7 @@ pub fn launch(launch: Launch) -> Result<Pid, Failure> {
     // SAFETY: the stack grows down from its end, is aligned to 16, and lives, as `birth` does, until
     // the child has let go of our memory, which is when clone returns here.
     let pid = unsafe {
-        let top = STACK.0.get().add(1);
+        let top = WORKPLACE.stack.get().add(1);
         let flags = libc::CLONE_VM | libc::CLONE_VFORK | libc::SIGCHLD;
         libc::clone(child, top.cast(), flags, (&raw mut birth).cast())
     };
@@ -194,13 +203,12 @@ impl Launch<'_> {
         self.search(name)
     }
 
-    /// Not part of `execute`, whose frame would then hold a path whether one is looked for or not.
-    #[inline(never)]
     fn search(&self, name: &CStr) -> Errno {
         let mut denied = None;
+        // SAFETY: nobody else uses it but this, once.
+        let buffer = unsafe { &mut *WORKPLACE.path.get() };
         for directory in self.path.as_bytes().split(|&byte| byte == b':') {
-            let mut buffer = [0; PATH_MAX];
-            let Some(path) = join(&mut buffer, directory, name) else { continue };
+            let Some(path) = join(buffer, directory, name) else { continue };
             match self.execute_file(path) {
                 Errno::ENOENT | Errno::ENOTDIR | Errno::ESTALE | Errno::ENODEV | Errno::ETIMEDOUT => {}
                 // Nor one of the directories that may not be searched counts as found.
