@@ -17,12 +17,14 @@ use std::time::{Duration, Instant};
 /// starts of two inits, takes half a minute on a machine with two cores.
 const WATCHDOG: Duration = Duration::from_secs(100);
 
-/// The binary under test, copied to where every user can execute it.
+/// The binary under test, copied to where every user can execute it: the one that cargo has just built, or
+/// the one that the environment names, such as dist/podinit.
 pub fn podinit() -> &'static Path {
     static COPY: OnceLock<PathBuf> = OnceLock::new();
     COPY.get_or_init(|| {
         let copy = scratch("bin").join("podinit");
-        fs::copy(env!("CARGO_BIN_EXE_podinit"), &copy).expect("copy the binary");
+        let original = std::env::var_os("PODINIT_UNDER_TEST").unwrap_or(env!("CARGO_BIN_EXE_podinit").into());
+        fs::copy(original, &copy).expect("copy the binary");
         copy
     })
 }
