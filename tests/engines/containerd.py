@@ -27,7 +27,7 @@ path = "{directory}/opt"
 class Containerd:
     NAME = "containerd"
     NEEDS = ("containerd", "ctr", "runc", "protoc")
-    MODULES = ("google", "grpc")
+    MODULES = ("google.protobuf", "grpc")
 
     def __init__(self, directory, podman, sandbox_image):
         """With the images that podman has."""

@@ -25,7 +25,8 @@ class Report:
 
     def fail(self, name, why):
         self.lines[name] = why
-        self.say(f"FAILED {name}: {why}")
+        # On one line: it may quote a script.
+        self.say(f"FAILED {name}: {' '.join(why.split())}")
 
     def left_out(self, name, why):
         """What a CI machine was to have installed is a failure there."""
