@@ -1,12 +1,16 @@
 #!/bin/sh
 # Shows: PID namespaces by hand: one with podinit as PID 1, one within it, and a pod that is entered with nsenter.
-# Came out: a pid for each namespace in NSpid; who enters has PPid 0; `kill -HUP 1` there reaches the app.
+# Came out: NSpid has a pid for each namespace; who enters has PPid 0; `kill -HUP 1` there reaches the app.
 # usage, as root: by-hand.sh PODINIT
 set -eu
 podinit=$1
 
 echo "== a namespace"
 unshare --fork --pid --mount-proc "$podinit" -- sh -c 'echo "PID 1 is $(cat /proc/1/comm), this is $$"'
+
+echo "== without --fork"
+# Its first child is PID 1, and with that the namespace has ended.
+unshare --pid sh -c 'env true; env true; :' 2>/dev/null || echo "a second process cannot be started"
 
 echo "== one within it, seen from the outer one"
 unshare --fork --pid --mount-proc "$podinit" -- sh -c '
@@ -19,6 +23,7 @@ unshare=$!
 until pause=$(pgrep -P "$unshare") && grep -q '^NSpid:.*[[:space:]]1$' "/proc/$pause/status"; do sleep 0.1; done
 enter() { nsenter --target "$pause" --pid --mount -- "$@"; }
 
+enter sh -c 'kill -0 "$1" 2>/dev/null || echo "who is outside cannot be signalled"' sh $$
 enter sh -c 'trap "echo reloaded; exit 0" HUP; grep PPid /proc/$$/status; while :; do sleep 0.1 & wait $!; done' &
 app=$!
 until enter pgrep -P 0 -x sh >/dev/null; do sleep 0.1; done

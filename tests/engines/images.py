@@ -9,6 +9,7 @@ import tarfile
 TOOLS = ("nginx", "pgrep", "strace")
 NEEDS = ("busybox", "catatonit", *TOOLS)
 WORKLOAD = "localhost/workload:stable"
+WORKLOAD_CHANGES = ["ENV PATH=/bin:/usr/bin:/usr/sbin"]
 # podinit, as podman's own infra image calls catatonit.
 AS_CATATONIT = "localhost/podinit-as-catatonit:stable"
 BUILDER = "localhost/builder:stable"
@@ -41,7 +42,7 @@ http {{
 def make(directory, candidates):
     """Writes a tar for each image, and returns (name, tar, changes to the image's configuration) of each."""
     directory.mkdir()
-    made = [(WORKLOAD, workload(directory / "workload.tar"), ["ENV PATH=/bin:/usr/bin:/usr/sbin"])]
+    made = [(WORKLOAD, workload(directory / "workload.tar", {}), WORKLOAD_CHANGES)]
     for candidate in candidates:
         if candidate.pause:
             binary, *arguments = candidate.pause
@@ -56,7 +57,7 @@ def make_of_podinit(directory, podinit):
     return [
         (AS_CATATONIT, tar(directory / "catatonit.tar", {"catatonit": podinit}), ['ENTRYPOINT ["/catatonit", "-P"]']),
         (BUILDER, builder(directory / "builder.tar", podinit), ["ENV PATH=/bin"]),
-        (WITH_PODINIT, busybox(directory / "with-podinit.tar", {"podinit": podinit}), ["ENV PATH=/bin"]),
+        (WITH_PODINIT, workload(directory / "with-podinit.tar", {"podinit": podinit}), WORKLOAD_CHANGES),
     ]
 
 
@@ -65,12 +66,12 @@ def pause(candidate):
     return f"localhost/pause-{candidate.name.replace(' ', '-')}:stable"
 
 
-def workload(path):
-    """Busybox, nginx, pgrep, strace, and flush.sh."""
+def workload(path, more):
+    """Busybox, nginx, pgrep, strace, flush.sh, and `more` files."""
     configuration = path.with_name("nginx.conf")
     configuration.write_text(NGINX_CONF)
     empty = path.with_name("empty")
-    empty.mkdir()
+    empty.mkdir(exist_ok=True)
     libraries = re.findall(r"(/\S+) \(", output("ldd", *map(which, TOOLS)))
     files = {
         "bin/flush.sh": pathlib.Path(__file__).with_name("flush.sh"),
@@ -81,7 +82,7 @@ def workload(path):
     }
     files |= {path.lstrip("/"): path for path in (*map(which, TOOLS), *libraries)}
     files |= {directory: empty for directory in ("run", "tmp", "var/lib/nginx", "var/log/nginx")}
-    return busybox(path, files)
+    return busybox(path, files | more)
 
 
 def builder(path, podinit):
