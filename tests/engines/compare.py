@@ -4,6 +4,7 @@ import sys
 import as_cri
 import as_init
 import as_pause
+import as_process
 import images
 from containerd import Containerd
 from podman import Podman
@@ -18,6 +19,7 @@ def table(all_candidates, scratch):
             report = results[candidate.name]
             report.say(f"== {candidate.name}")
             if candidate.init:
+                as_process.check(report, candidate.init)
                 podman.start_with(candidate.init)
                 as_init.check(report, podman)
             if candidate.pause:
@@ -30,11 +32,13 @@ def table(all_candidates, scratch):
 
 
 def markdown(columns):
-    """`columns` has for each name what went wrong with each line."""
+    """`columns` has for each name what went wrong with each line. A row for each line that somebody falls short of."""
     lines = dict.fromkeys(line for column in columns.values() for line in column)
+    telling = [line for line in lines if any(column.get(line) is not None for column in columns.values())]
     rows = [["", *columns], ["---"] * (len(columns) + 1)]
-    rows += [[line, *(cell(column, line) for column in columns.values())] for line in lines]
-    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
+    rows += [[line, *(cell(column, line) for column in columns.values())] for line in telling]
+    rows = [f"| {' | '.join(row)} |" for row in rows]
+    return "\n".join([*rows, "", f"None falls short of the other {len(lines) - len(telling)} checks."])
 
 
 def cell(column, line):
