@@ -33,7 +33,8 @@ def played(podman, manifest):
     try:
         yield
     finally:
-        podman("kube", "down", str(manifest))
+        # An error here is not to hide what went wrong before.
+        podman.attempt("kube", "down", str(manifest))
 
 
 class Played:

@@ -1,6 +1,5 @@
 """Who is put to the test: podinit, and what people use today."""
 import pathlib
-import shlex
 import shutil
 import subprocess
 from typing import NamedTuple
@@ -46,8 +45,3 @@ def program(name):
     if not path:
         raise FileNotFoundError(f"{name}: not found")
     return pathlib.Path(path).resolve()
-
-
-def command(line):
-    first, *rest = shlex.split(line)
-    return str(program(first)), *rest

@@ -9,7 +9,7 @@ import tarfile
 TOOLS = ("nginx", "pgrep", "strace")
 NEEDS = ("busybox", "catatonit", *TOOLS)
 WORKLOAD = "localhost/workload:stable"
-WORKLOAD_CHANGES = ["ENV PATH=/bin:/usr/bin:/usr/sbin"]
+WORKLOAD_CHANGES = ["ENV PATH=/bin"]
 # podinit, as podman's own infra image calls catatonit.
 AS_CATATONIT = "localhost/podinit-as-catatonit:stable"
 BUILDER = "localhost/builder:stable"
@@ -80,7 +80,8 @@ def workload(path, more):
         "etc/passwd": "/etc/passwd",
         "etc/group": "/etc/group",
     }
-    files |= {path.lstrip("/"): path for path in (*map(which, TOOLS), *libraries)}
+    files |= {f"bin/{tool}": which(tool) for tool in TOOLS}
+    files |= {library.lstrip("/"): library for library in libraries}
     files |= {directory: empty for directory in ("run", "tmp", "var/lib/nginx", "var/log/nginx")}
     return busybox(path, files | more)
 
@@ -95,8 +96,9 @@ def builder(path, podinit):
 
 def busybox(path, files):
     """Busybox, by the names of all its applets, and `files`."""
-    applets = [applet for applet in output("busybox", "--list").split() if applet != "busybox"]
-    return tar(path, {"bin/busybox": which("busybox"), **files}, {f"bin/{applet}": "busybox" for applet in applets})
+    files = {"bin/busybox": which("busybox"), **files}
+    applets = {f"bin/{applet}": "busybox" for applet in output("busybox", "--list").split()}
+    return tar(path, files, {name: target for name, target in applets.items() if name not in files})
 
 
 def tar(path, files, links=None):

@@ -15,6 +15,7 @@ class Report:
     def __init__(self, out=sys.stdout):
         self.out = out
         self.lines = {}
+        self.omitted = 0
 
     def say(self, text):
         print(text, file=self.out, flush=True)
@@ -33,6 +34,7 @@ class Report:
         if os.environ.get("CI"):
             self.fail(name, why)
         else:
+            self.omitted += 1
             self.say(f"LEFT OUT: {name}: {why}")
 
     @contextlib.contextmanager
@@ -56,7 +58,8 @@ class Report:
 
     def end(self):
         failed = len(self.failed())
-        self.say(f"engines: {len(self.lines) - failed} passed, {failed} failed")
+        omitted = f", {self.omitted} left out" if self.omitted else ""
+        self.say(f"engines: {len(self.lines) - failed} passed, {failed} failed{omitted}")
         return 1 if failed else 0
 
 

@@ -28,7 +28,9 @@ def enter(script, arguments):
     # Of the next child; we stay its parent, so to wait for it is to wait for the whole namespace.
     if ctypes.CDLL(None, use_errno=True).unshare(CLONE_NEWPID) != 0:
         raise OSError(ctypes.get_errno(), "unshare")
-    command = ["unshare", "--mount", "--mount-proc", "sh", "-c", SETUP, "sh", *PRIVATE, str(scratch), "--"]
+    # It ends with us even if we are killed: then its cgroups and its directory stay, but empty and without processes.
+    command = ["setpriv", "--pdeathsig=KILL", "unshare", "--mount", "--mount-proc"]
+    command += ["sh", "-c", SETUP, "sh", *PRIVATE, str(scratch), "--"]
     # Somebody has to reap the engines' daemons, and it is not to be the program under test.
     command += ["catatonit", "--", sys.executable, script, INSIDE, str(scratch), *arguments]
     init = subprocess.Popen(command)
