@@ -105,8 +105,7 @@ def reload_nginx(pod):
         server = "server { listen 8081; location / { return 200 changed; } }"
         pod.execute("reloader", f"echo '{server}' >/configuration/new.conf")
         pod.wait_for("reloader", "changed")
-        # PID 1 has dealt with the reloader's HUP then.
-        pod.execute("reloader", images.ORPHAN)
+        pod.execute("reloader", images.SETTLED)
 
     pod.wait_for("reloader", "watching")
     expect(pod.nginx().told_by(change), RELOADED, "nginx")

@@ -53,8 +53,7 @@ def check(report, podman, infra_image):
 
     with line(IN_TURN), Pod(podman, infra_image) as pod:
         podman("kill", "--signal=TERM", "infra")
-        # PID 1 has dealt with TERM once it reaps an orphan made afterwards.
-        podman("exec", "flush", "sh", "-c", images.ORPHAN)
+        podman("exec", "flush", "sh", "-c", images.SETTLED)
         for container in ("nginx", "sidecar", "flush"):
             podman("kill", "--signal=TERM", container)
             pod.exit_code(container)

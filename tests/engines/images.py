@@ -25,6 +25,9 @@ ORPHAN = """
 orphan=$( (sleep 0.1 >/dev/null & echo $!) )
 while [ -d /proc/$orphan ]; do sleep 0.05; done
 """
+# Ends only once PID 1 has dealt with all that it was sent before: a signal that wakes it is pending or has it run
+# before kill returns, and then it runs until it has passed the signal on.
+SETTLED = "until [ $(grep -cE '^(State:.S|ShdPnd:.0+$)' /proc/1/status) = 2 ]; do sleep 0.05; done"
 NGINX_WORKERS = 2
 # It says on stderr what it is told.
 NGINX_CONF = f"""\

@@ -6,9 +6,7 @@ import signal
 import images
 from report import wait_until
 
-# PID 1 has dealt with HUP once it has reaped an orphan made afterwards: of two pending signals the lower is delivered
-# first.
-HUP = f"kill -HUP 1; {images.ORPHAN}"
+HUP = f"kill -HUP 1; {images.SETTLED}"
 RELOADED = "reloaded once, by the same master"
 
 
