@@ -63,6 +63,27 @@ fn the_workload_leads_a_group_of_its_own() {
 }
 
 #[test]
+fn nothing_is_allocated_before_the_workload_runs() {
+    if !have("strace") {
+        return;
+    }
+    // What podinit allocates is cut from chunks of 64 KiB, and it has none to begin with.
+    let mapped_chunks = |options: &[&str]| {
+        let trace = scratch("trace").join("trace");
+        let mut command = Command::new("strace");
+        command.args(["-f", "-e", "trace=mmap,execve", "-o", trace.to_str().unwrap()]);
+        let run = finish(command.arg(podinit()).args(options).arg("true"));
+        assert_eq!(run.code, Some(0), "{run:?}");
+        let text = fs::read_to_string(trace).unwrap();
+        let before = text.lines().take_while(|line| !line.contains("[\"true\"]"));
+        before.filter(|line| line.contains("mmap(NULL, 65536,")).count()
+    };
+    assert_eq!(mapped_chunks(&[]), 0);
+    // This one has something to remember, so it can be seen that there would be something to see.
+    assert_eq!(mapped_chunks(&["--env", "A=1"]), 1);
+}
+
+#[test]
 fn init_keeps_nothing_of_the_workloads() {
     let script = "cd /tmp; exec 5</etc/passwd 9>/dev/null; exec \"$@\"";
     let look = "until [ \"$(readlink /proc/1/cwd)\" = / ]; do :; done; ls /proc/1/fd; echo done; readlink /proc/1/fd/*";
