@@ -156,7 +156,8 @@ fn parse_options(persona: &Persona, args: Vector, mut config: Config) -> Result<
             }
             Arg::Long("user") => {
                 let text = parser.value().map_err(problem)?;
-                config.user = Some(user::find(&text.to_string_lossy())?);
+                let unknown = || format!("no such user: {}", Quoted(text.as_bytes()));
+                config.user = Some(user::find(text.to_str().ok_or_else(unknown)?)?);
             }
             Arg::Long("workdir") => config.workdir = Some(c_string(&mut parser)?),
             Arg::Long("env") => {
@@ -227,6 +228,11 @@ const LONG: [&str; 21] = [
     "workdir",
 ];
 
+/// A long option, as somebody typed it.
+fn long(name: &str) -> String {
+    Quoted(format!("--{name}").as_bytes()).to_string()
+}
+
 /// The long option that `name` is, or is the beginning of.
 fn complete(name: &str) -> Result<&'static str, String> {
     if let Some(exact) = LONG.iter().find(|long| **long == name) {
@@ -235,8 +241,8 @@ fn complete(name: &str) -> Result<&'static str, String> {
     let mut candidates = LONG.iter().filter(|long| long.starts_with(name));
     match (candidates.next(), candidates.next()) {
         (Some(only), None) => Ok(only),
-        (Some(one), Some(other)) => Err(format!("option '--{name}' may be --{one} or --{other}")),
-        (None, _) => Err(format!("invalid option '--{name}'")),
+        (Some(one), Some(other)) => Err(format!("option {} may be --{one} or --{other}", long(name))),
+        (None, _) => Err(format!("invalid option {}", long(name))),
     }
 }
 
@@ -248,7 +254,7 @@ fn print(text: &'static str) -> Result<Command, String> {
 /// tables of what can be printed.)
 fn problem(error: lexopt::Error) -> String {
     match error {
-        lexopt::Error::UnexpectedOption(option) => format!("invalid option '{option}'"),
+        lexopt::Error::UnexpectedOption(option) => format!("invalid option {}", Quoted(option.as_bytes())),
         lexopt::Error::UnexpectedValue { option, .. } => format!("option '{option}' takes no argument"),
         lexopt::Error::MissingValue { option: Some(option) } => {
             format!("option '{option}' needs an argument")

@@ -11,8 +11,15 @@ impl fmt::Display for Quoted<'_> {
         for chunk in self.0.utf8_chunks() {
             for character in chunk.valid().chars() {
                 match character {
-                    '"' | '\\' | '\0'..' ' | '\x7f'..='\u{9f}' => {
-                        write!(f, "{}", character.escape_default())?
+                    '"' | '\\' | '\0'..' ' | '\x7f'..='\u{9f}' | '\u{ad}' => {
+                        write!(f, "{}", character.escape_default())?;
+                    }
+                    // Of no width, the end of a line or paragraph, or turning the direction of writing.
+                    '\u{200b}'..='\u{200f}'
+                    | '\u{2028}'..='\u{202e}'
+                    | '\u{2060}'..='\u{206f}'
+                    | '\u{feff}' => {
+                        write!(f, "{}", character.escape_unicode())?;
                     }
                     _ => f.write_char(character)?,
                 }
@@ -36,6 +43,7 @@ mod tests {
             (b"sh -c", r#""sh -c""#),
             ("zürich".as_bytes(), r#""zürich""#),
             (b"a\nb\x1b[m\"\\", r#""a\nb\u{1b}[m\"\\""#),
+            ("a\u{202e}b\u{feff}".as_bytes(), r#""a\u{202e}b\u{feff}""#),
             (b"z\xfcrich", r#""z\xfcrich""#),
         ] {
             assert_eq!(Quoted(word).to_string(), seen);

@@ -173,6 +173,8 @@ fn bad_usage_is_said_in_one_line() {
     finish(&mut as_pid_1(&[])).assert_refused(125, &["no program"]);
     finish(&mut as_pid_1(&["-v"])).assert_refused(125, &["no program"]);
     finish(&mut as_pid_1(&["--frobnicate", "true"])).assert_refused(125, &["--frobnicate"]);
+    finish(&mut as_pid_1(&["--frob\nnicate", "true"])).assert_refused(125, &["--frob\\nnicate"]);
+    finish(&mut as_pid_1(&["-\n", "true"])).assert_refused(125, &["\\n"]);
     finish(&mut as_pid_1(&["-p", "SIGNOPE", "true"])).assert_refused(125, &["SIGNOPE"]);
     finish(&mut as_pid_1(&["-e", "256", "true"])).assert_refused(125, &["256"]);
     finish(&mut as_pid_1(&["--target", "world", "true"])).assert_refused(125, &["world"]);
