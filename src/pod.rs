@@ -3,13 +3,13 @@
 
 use std::time::{Duration, Instant};
 
-use log::{Level, debug, error, info, log_enabled, warn};
+use log::{debug, error, info, warn};
 use nix::errno::Errno;
 
 use crate::config::{Config, PodTarget};
 use crate::containers::{self, Container};
 use crate::procfs::{self, Identity, Stat, Status};
-use crate::reap::reap;
+use crate::reap::{names_orphans, reap};
 use crate::settle::settle;
 use crate::signals::{Event, Mailbox, Origin, Received, Signal};
 use crate::sys::describe;
@@ -40,10 +40,10 @@ pub fn run(config: &Config) -> u8 {
             warn!("cannot become a subreaper: {}", describe(errno));
         }
     }
-    let reaps_itself = config.warn_reaped || log_enabled!(Level::Debug);
     // Ignored, the kernel reaps our children as they end, and does not even wake us (wait(2)). There is
     // no main process here whose status would be lost.
-    set_disposition(Signal::CHLD, if reaps_itself { Disposition::Default } else { Disposition::Ignore });
+    let by_us = names_orphans(config.warn_reaped);
+    set_disposition(Signal::CHLD, if by_us { Disposition::Default } else { Disposition::Ignore });
     reap(None, config.warn_reaped);
     let mailbox = match settle(own, None) {
         Ok(mailbox) => mailbox,

@@ -1,10 +1,15 @@
 //! Reaping: every zombie, at once, whatever the rate.
 
-use log::{debug, warn};
+use log::{Level, debug, log_enabled, warn};
 use nix::errno::Errno;
 
 use crate::procfs;
 use crate::sys::process::{Change, Pid, peek_ended, wait_any};
+
+/// Whether anybody wants to know whom [`reap`] reaps.
+pub fn names_orphans(warn_reaped: bool) -> bool {
+    warn_reaped || log_enabled!(Level::Debug)
+}
 
 /// Takes each change of our children until none is left to take: SIGCHLD coalesces, so one of them
 /// may stand for many. Returns the last one of `main`, and the rest are reaped and forgotten.
