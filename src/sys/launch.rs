@@ -88,7 +88,7 @@ const STACK_SIZE: usize = 32 << 10;
 /// around the middle of it; in a frame of ours, the stack would be touched as a whole by the compiler's
 /// stack probes, and stay ours for good.
 // SAFETY: a section of its own, so that dist/podinit can have that middle in the middle of a page.
-#[unsafe(link_section = ".workplace")]
+#[unsafe(link_section = ".bss.workplace")]
 static WORKPLACE: Workplace =
     Workplace { stack: UnsafeCell::new([0; STACK_SIZE]), path: UnsafeCell::new([0; PATH_MAX]) };
 

@@ -10,13 +10,16 @@ use std::ptr;
 static ALLOCATOR: Allocator = Allocator::new();
 
 /// Blocks are as many bytes as a power of two, and lie at a multiple of that. A block given back waits
-/// for the next one to ask for its size; blocks above [`LARGEST`] are the kernel's to give and to take.
+/// for the next one to ask for its size. Blocks above [`LARGEST`] are the kernel's to give and to take, and
+/// lie where a page begins.
 struct Allocator(UnsafeCell<Pool>);
 
 /// 16 bytes, the smallest block: it can hold a [`Free`], and any type can be aligned in it.
 const SMALLEST: usize = 4;
 /// 32 KiB.
 const LARGEST: usize = 15;
+/// The least alignment of what the kernel gives.
+const PAGE: usize = 4096;
 /// How much is asked of the kernel at a time. What is not touched costs nothing.
 const CHUNK: usize = 1 << (LARGEST + 1);
 
@@ -45,13 +48,14 @@ impl Allocator {
 // SAFETY: this process has one thread, and no signal handlers.
 unsafe impl Sync for Allocator {}
 
-// SAFETY: a block has the size and the alignment of its power of two, which is at least what the layout
-// asks for, and belongs to nobody else until it is given back.
+// SAFETY: a block has at least the size and the alignment that the layout asks for, or is null, and belongs to
+// nobody else until it is given back.
 unsafe impl GlobalAlloc for Allocator {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         let power = power(layout);
         if power > LARGEST {
-            return map(1 << power);
+            // Nobody asks for more than a page's alignment.
+            return if layout.align() <= PAGE { map(1 << power) } else { ptr::null_mut() };
         }
         // SAFETY: nobody else holds the pool: there is one thread, and nothing in here allocates.
         let pool = unsafe { &mut *self.0.get() };
