@@ -5,8 +5,8 @@
 //! namespace `pod` is in the place of `init`, and delivers to the leaders of the `containers`.
 //!
 //! `cli`, `persona` and `config` come before; `namespace` is for an init that makes its own; `spawn`, `user`,
-//! `settle`, `reap`, `terminal`, `procfs`, `files` and `quoted` stand beside; and `sys` below them all is the only one to use
-//! `unsafe`.
+//! `settle`, `reap`, `terminal`, `procfs`, `files` and `quoted` stand beside; and `sys` below them all is the
+//! only one to use `unsafe`.
 #![cfg_attr(not(test), no_main)]
 #![deny(unsafe_code)]
 

@@ -132,7 +132,8 @@ pub fn cgroups(pid: Pid) -> String {
 }
 
 /// The id of the first mount that a process has in sight; `None` where /proc does not say. No two mount
-/// namespaces have a mount in common, and unlike /proc/PID/ns/mnt this is there for everybody to read.
+/// namespaces have a mount in common, and unlike /proc/PID/ns/mnt this is there for everybody to read. (A process
+/// that has called chroot(2) has others in sight, or none, and seems to be elsewhere.)
 pub fn first_mount(pid: Pid) -> Option<u32> {
     let mut start = [0; 16];
     let length = read(files::open_to_read(&format!("/proc/{pid}/mountinfo"))?, &mut start).ok()?;
