@@ -6,6 +6,7 @@
 
 use std::cell::UnsafeCell;
 use std::ffi::{CStr, OsStr, c_int, c_void};
+use std::hint::black_box;
 use std::os::unix::ffi::OsStrExt;
 use std::ptr;
 
@@ -81,28 +82,20 @@ pub enum Failure {
 /// The longest path that execve takes, its terminating zero included.
 const PATH_MAX: usize = libc::PATH_MAX as usize;
 
-/// For the child's calls, many times over.
-const STACK_SIZE: usize = 32 << 10;
+/// Below our frame, what the C library's `clone` may use on its way into the kernel: its return address, and
+/// room to spare.
+const GAP: usize = 256;
 
-/// What the child works with. As a static it costs those pages alone that the child touches, which are
-/// around the middle of it; in a frame of ours, the stack would be touched as a whole by the compiler's
-/// stack probes, and stay ours for good.
-// SAFETY: a section of its own, so that dist/podinit can have that middle in the middle of a page.
+/// Where the child puts a path together. In a frame it would be a page of its own.
+// SAFETY: a section of its own, so that dist/podinit can have it last: what is not used of it costs nothing then.
 #[unsafe(link_section = ".bss.workplace")]
-static WORKPLACE: Workplace =
-    Workplace { stack: UnsafeCell::new([0; STACK_SIZE]), path: UnsafeCell::new([0; PATH_MAX]) };
+static PATH: PathBuffer = PathBuffer(UnsafeCell::new([0; PATH_MAX]));
 
-#[repr(C, align(16))]
-struct Workplace {
-    /// Used from its end.
-    stack: UnsafeCell<[u8; STACK_SIZE]>,
-    /// Used from its beginning.
-    path: UnsafeCell<[u8; PATH_MAX]>,
-}
+struct PathBuffer(UnsafeCell<[u8; PATH_MAX]>);
 
 // SAFETY: only the child of `launch` uses it, and there is one at a time: we are single-threaded and
 // sleep until it has let go of our memory.
-unsafe impl Sync for Workplace {}
+unsafe impl Sync for PathBuffer {}
 
 /// Starts the workload and returns its pid; by then it runs the program, or it is dead of a signal.
 ///
@@ -110,10 +103,11 @@ unsafe impl Sync for Workplace {}
 /// See [`Failure`]. A child that failed has been reaped.
 pub fn launch(launch: Launch) -> Result<Pid, Failure> {
     let mut birth = Birth { launch, failed: None };
-    // SAFETY: the stack grows down from its end, is aligned to 16, and lives, as `birth` does, until
-    // the child has let go of our memory, which is when clone returns here.
+    // SAFETY: as with vfork(2), the child's stack is the rest of ours: below what we use, and as long as ours
+    // may grow. Nothing of ours runs before the child has let go of our memory, which is when clone returns
+    // here; `birth` lives as long. So no page is touched that we would not touch anyway.
     let pid = unsafe {
-        let top = WORKPLACE.stack.get().add(1);
+        let top = below_the_caller().wrapping_sub(GAP);
         let flags = libc::CLONE_VM | libc::CLONE_VFORK | libc::SIGCHLD;
         libc::clone(child, top.cast(), flags, (&raw mut birth).cast())
     };
@@ -126,6 +120,13 @@ pub fn launch(launch: Launch) -> Result<Pid, Failure> {
             Err(failure)
         }
     }
+}
+
+/// A place in a frame of its own, and so below the caller's.
+#[inline(never)]
+fn below_the_caller() -> *mut u8 {
+    let mut here = 0;
+    black_box(&raw mut here)
 }
 
 struct Birth<'a> {
@@ -206,7 +207,7 @@ impl Launch<'_> {
     fn search(&self, name: &CStr) -> Errno {
         let mut denied = None;
         // SAFETY: nobody else uses it but this, once.
-        let buffer = unsafe { &mut *WORKPLACE.path.get() };
+        let buffer = unsafe { &mut *PATH.0.get() };
         for directory in self.path.as_bytes().split(|&byte| byte == b':') {
             let Some(path) = join(buffer, directory, name) else { continue };
             match self.execute_file(path) {
