@@ -3,6 +3,7 @@
 use std::time::Instant;
 
 use log::{error, info, warn};
+use nix::sched::sched_yield;
 
 use crate::config::{AtExit, Config, Subreaper, Target};
 use crate::forward::Forwarder;
@@ -96,6 +97,12 @@ impl Init<'_> {
         loop {
             match self.mailbox.next(kill_at, None) {
                 Event::Signal(received) if received.signal == Signal::CHLD => {
+                    if i64::from(received.sender) != i64::from(self.main.get()) {
+                        // An orphan, which is in no hurry. Who else is to run on our processor may be about to
+                        // end as well, and several at once cost half of what they do one by one. (If there is
+                        // nobody else, this is nothing.)
+                        let _ = sched_yield();
+                    }
                     match reap(Some(self.main), self.config.warn_reaped) {
                         Some(Change::Ended(_, end)) => {
                             info!("the workload has ended: {end}");
