@@ -10,7 +10,7 @@ use crate::config::Config;
 use crate::procfs;
 use crate::reap::reap;
 use crate::rest::{Left, Rest};
-use crate::signals::{Event, Mailbox, Signal};
+use crate::signals::{Event, Mailbox, Received, Signal};
 
 /// How long to wait for those who have been killed, so that they are reaped. Nobody can refuse to die,
 /// but one that waits for a disk may take its time, and one of another user's may not be ours to kill.
@@ -23,6 +23,11 @@ pub fn stop(config: &Config, grace: Duration, mailbox: &Mailbox, rest: &mut Rest
         return;
     }
     let parting = config.rewritten(Signal::TERM);
+    // What came before we heard of the main process's end goes first: a TERM among it asks everybody already,
+    // and read later it would ask them twice.
+    while let Event::Signal(received) = mailbox.next(Some(Instant::now()), None) {
+        tell(config, received, rest);
+    }
     if let Some(signal) = parting {
         rest.ask(signal);
     }
@@ -44,15 +49,7 @@ pub fn stop(config: &Config, grace: Duration, mailbox: &Mailbox, rest: &mut Rest
                     rest.ask_orphans(signal);
                 }
             }
-            Event::Signal(received) => {
-                debug!("{} for the rest", received.signal);
-                if let Some(signal) = config.rewritten(received.signal) {
-                    rest.send(signal);
-                    if Some(signal) == parting {
-                        rest.note_asked(|_| true);
-                    }
-                }
-            }
+            Event::Signal(received) => tell(config, received, rest),
             Event::StrangerEnded => {}
             Event::Deadline if killed => return warn!("left behind processes that cannot be killed"),
             Event::Deadline => {
@@ -60,6 +57,20 @@ pub fn stop(config: &Config, grace: Duration, mailbox: &Mailbox, rest: &mut Rest
                 killed = true;
                 deadline = Some(Instant::now() + PATIENCE);
             }
+        }
+    }
+}
+
+/// Passes on to everybody in our care what arrives while they stop.
+fn tell(config: &Config, received: Received, rest: &mut Rest) {
+    if received.signal == Signal::CHLD {
+        return;
+    }
+    debug!("{} for the rest", received.signal);
+    if let Some(signal) = config.rewritten(received.signal) {
+        rest.send(signal);
+        if Some(signal) == config.rewritten(Signal::TERM) {
+            rest.note_asked(|_| true);
         }
     }
 }
