@@ -99,7 +99,7 @@ impl Init<'_> {
                 Event::Signal(received) if received.signal == Signal::CHLD => {
                     if i64::from(received.sender) != i64::from(self.main.get()) {
                         // An orphan, which is in no hurry. Who else is to run on our processor may be about to
-                        // end as well, and several at once cost half of what they do one by one. (If there is
+                        // end as well, and several at once cost a third of what they do one by one. (If there is
                         // nobody else, this is nothing.)
                         let _ = sched_yield();
                     }

@@ -26,7 +26,10 @@ pub fn stop(config: &Config, grace: Duration, mailbox: &Mailbox, rest: &mut Rest
     // What came before we heard of the main process's end goes first: a TERM among it asks everybody already,
     // and read later it would ask them twice.
     while let Event::Signal(received) = mailbox.next(Some(Instant::now()), None) {
-        tell(config, received, rest);
+        match received.signal {
+            Signal::CHLD => drop(reap(None, config.warn_reaped)),
+            _ => tell(config, received, rest),
+        }
     }
     if let Some(signal) = parting {
         rest.ask(signal);
@@ -63,9 +66,6 @@ pub fn stop(config: &Config, grace: Duration, mailbox: &Mailbox, rest: &mut Rest
 
 /// Passes on to everybody in our care what arrives while they stop.
 fn tell(config: &Config, received: Received, rest: &mut Rest) {
-    if received.signal == Signal::CHLD {
-        return;
-    }
     debug!("{} for the rest", received.signal);
     if let Some(signal) = config.rewritten(received.signal) {
         rest.send(signal);

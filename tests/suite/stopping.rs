@@ -71,6 +71,31 @@ fn a_subreaper_does_the_same() {
 }
 
 #[test]
+fn what_came_before_the_main_process_ended_asks_first() {
+    // Stopped, podinit finds the end of the main process and a signal that is to become a TERM, in this order:
+    // of pending signals the lower number is read first.
+    let mut run = with_workers(as_process(&["--rewrite", "RTMIN:TERM"]), &WORKERS);
+    let main = children_of(run.pid())[0];
+    run.kill(libc::SIGSTOP);
+    eventually("podinit is stopped", || status_field(run.pid(), "State").starts_with('T'));
+    run.kill(34);
+    run.stdin().write_all(b"exit\n").unwrap();
+    eventually("the main process has ended", || status_field(main, "State").starts_with('Z'));
+    run.kill(libc::SIGCONT);
+    assert_all_flushed_once(run, &WORKERS);
+}
+
+#[test]
+fn who_ends_right_behind_the_main_process_is_not_waited_for() {
+    // A reader ends once the main process, its writer, has: a pipeline's end. An hour of grace is not waited for.
+    for _ in 0..200 {
+        let script = "exec 3> >(read line); exit 4";
+        let run = finish(&mut as_process(&["--grace", "1h", "bash", "-c", script]));
+        assert_eq!(run.code, Some(4));
+    }
+}
+
+#[test]
 fn nobody_left_is_no_delay() {
     // An hour of grace is not waited for.
     let run = finish(&mut as_pid_1(&["--grace", "1h", "sh", "-c", "exit 4"]));
