@@ -5,6 +5,7 @@ use std::process::{Command, Stdio};
 
 use crate::support::{
     Running, as_pid_1, as_process, finish, have, have_root, helper, in_namespace, kill, podinit, queue, say,
+    signal_two,
 };
 
 /// All signals that can be forwarded: KILL and STOP cannot be caught, CHLD is init's own.
@@ -78,15 +79,7 @@ fn values_reach_every_member_of_the_group() {
 fn the_group_is_told_or_the_child_alone() {
     let script = format!("python3 {0} 2 & exec python3 {0} 2", helper("receive.py"));
     for (target, told) in [("group", 2), ("child", 1)] {
-        let mut run = Running::start(&mut as_pid_1(&["--target", target, "sh", "-c", &script]));
-        run.wait_for("ready");
-        run.wait_for("ready");
-        run.signal_init(libc::SIGUSR1);
-        for _ in 0..told {
-            run.wait_for("got 10 ");
-        }
-        run.signal_init(libc::SIGUSR2);
-        let run = run.finish();
+        let run = signal_two(&mut as_pid_1(&["--target", target, "sh", "-c", &script]), told);
         assert_eq!(run.code, Some(0));
         assert_eq!(run.stdout.matches("got 10 ").count(), told, "{run:?}");
     }

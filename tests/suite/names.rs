@@ -8,7 +8,7 @@ use std::sync::OnceLock;
 
 use crate::support::{
     Running, as_process, children_of, eventually, finish, have_root, helper, in_namespace, kill, podinit,
-    say, scratch, status_field,
+    say, scratch, signal_two, status_field,
 };
 use crate::terminal::Typist;
 
@@ -142,15 +142,7 @@ fn who_is_told_by_which_name() {
         ("podman-init", &["--"], "X", 1),
     ] {
         let mut command = as_named_pid_1(name, options);
-        let mut run = Running::start(command.args(["sh", "-c", &script]).env(variable, "1"));
-        run.wait_for("ready");
-        run.wait_for("ready");
-        run.signal_init(libc::SIGUSR1);
-        for _ in 0..told {
-            run.wait_for("got 10 ");
-        }
-        run.signal_init(libc::SIGUSR2);
-        let run = run.finish();
+        let run = signal_two(command.args(["sh", "-c", &script]).env(variable, "1"), told);
         assert_eq!(run.stdout.matches("got 10 ").count(), told, "{name} {options:?} {variable}: {run:?}");
     }
 }

@@ -304,9 +304,11 @@ fn orphans_do_not_wake_the_pause_process() {
     eventually("no child is left", || fs::read_to_string(&children).unwrap().is_empty());
     assert_eq!(switches(&pod), before);
     // Unless it is to say who they were.
-    let mut pod = Pod::start(&["--warn-reaped"]);
-    let _container = pod.enter(ways()[0], "container", &["sh", "-c", script]);
-    pod.pause.wait_for_stderr("Reaped zombie process with pid=");
+    for (option, line) in [("--warn-reaped", "Reaped zombie process with pid="), ("-vv", "debug: reaped ")] {
+        let mut pod = Pod::start(&[option]);
+        let _container = pod.enter(ways()[0], "container", &["sh", "-c", script]);
+        pod.pause.wait_for_stderr(line);
+    }
 }
 
 #[test]

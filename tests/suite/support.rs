@@ -379,6 +379,20 @@ pub fn is_gone(pid: i32) -> bool {
     status.map_or(true, |text| text.lines().any(|line| line.starts_with("State:\tZ")))
 }
 
+/// Starts an init with two receive.py under it, sends it USR1, which is to reach `told` of them, and then USR2,
+/// which ends them.
+pub fn signal_two(command: &mut Command, told: usize) -> Finished {
+    let mut run = Running::start(command);
+    run.wait_for("ready");
+    run.wait_for("ready");
+    run.signal_init(libc::SIGUSR1);
+    for _ in 0..told {
+        run.wait_for("got 10 ");
+    }
+    run.signal_init(libc::SIGUSR2);
+    run.finish()
+}
+
 /// The value of a field of /proc/PID/status.
 pub fn status_field(pid: i32, field: &str) -> String {
     let text = fs::read_to_string(format!("/proc/{pid}/status")).expect("status");
