@@ -88,7 +88,7 @@ const GAP: usize = 256;
 
 /// Where the child puts a path together. In a frame it would be a page of its own.
 // SAFETY: a section of its own, so that dist/podinit can have it last: what is not used of it costs nothing then.
-#[unsafe(link_section = ".bss.workplace")]
+#[unsafe(link_section = ".bss.z_path")]
 static PATH: PathBuffer = PathBuffer(UnsafeCell::new([0; PATH_MAX]));
 
 struct PathBuffer(UnsafeCell<[u8; PATH_MAX]>);
