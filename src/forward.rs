@@ -4,6 +4,7 @@ use log::{debug, warn};
 use nix::errno::Errno;
 
 use crate::config::{Config, Target};
+use crate::deliver::deliver;
 use crate::procfs;
 use crate::rest::Rest;
 use crate::signals::{Origin, Received, Signal};
@@ -83,16 +84,9 @@ impl Forwarder<'_> {
         }
     }
 
-    /// There is no call that queues a value to many, so each gets one of its own.
+    /// No call queues a value to a group, so it is queued to each process. The main process is a child that
+    /// has not been reaped, so its pid cannot belong to another process.
     fn queue(&self, signal: Signal, queued: Queued, rest: &Rest) -> Result<(), Errno> {
-        let send = |pid| match queue(pid, signal, queued) {
-            // Its queue is full: better without the value than not at all.
-            Err(Errno::EAGAIN) => {
-                warn!("the queue of {pid} is full: {signal} loses its value");
-                kill_process(pid, signal)
-            }
-            sent => sent,
-        };
         let others = match self.config.target {
             Target::Child => Vec::new(),
             Target::Group => {
@@ -103,8 +97,14 @@ impl Forwarder<'_> {
             Target::All => rest.members(),
         };
         for stat in others.iter().filter(|stat| stat.id.pid != self.main) {
-            let _ = send(stat.id.pid);
+            let _ = deliver(stat.id, signal, Some(queued));
         }
-        send(self.main)
+        match queue(self.main, signal, queued) {
+            Err(Errno::EAGAIN) => {
+                warn!("the signal queue of {} is full: {signal} loses its value", self.main);
+                kill_process(self.main, signal)
+            }
+            sent => sent,
+        }
     }
 }

@@ -4,8 +4,8 @@
 //! `forward` delivers it; once the workload is gone, `stop` has the `rest` end. In a pod's shared PID
 //! namespace `pod` is in the place of `init`, and delivers to the leaders of the `containers`.
 //!
-//! `cli`, `persona` and `config` come before; `namespace` is for an init that makes its own; `spawn`, `user`,
-//! `settle`, `reap`, `terminal`, `procfs`, `files` and `quoted` stand beside; and `sys` below them all is the
+//! `cli`, `persona` and `config` come before; `namespace` is for an init that makes its own; `deliver`, `spawn`,
+//! `user`, `settle`, `reap`, `terminal`, `procfs`, `files` and `quoted` stand beside; and `sys` below them all is the
 //! only one to use `unsafe`.
 #![cfg_attr(not(test), no_main)]
 #![deny(unsafe_code)]
@@ -13,6 +13,7 @@
 mod cli;
 mod config;
 mod containers;
+mod deliver;
 mod files;
 mod forward;
 mod init;

@@ -8,6 +8,7 @@ use nix::errno::Errno;
 
 use crate::config::{Config, PodTarget};
 use crate::containers::{self, Container};
+use crate::deliver::deliver;
 use crate::procfs::{self, Identity, Stat, Status};
 use crate::reap::{names_orphans, reap};
 use crate::settle::settle;
@@ -16,7 +17,7 @@ use crate::sys::describe;
 use crate::sys::pidfd::PidFd;
 use crate::sys::privilege::{become_user, give_up_bounds, keep_only_kill, own_uid};
 use crate::sys::process::{Pid, become_subreaper, own_pid};
-use crate::sys::signal::{Disposition, Everybody, kill_process, queue, set_disposition};
+use crate::sys::signal::{Disposition, Everybody, set_disposition};
 
 /// The uid and gid to run as where we were started as root: Kubernetes' own pause uses it.
 const NOBODY: u32 = 65535;
@@ -240,15 +241,11 @@ impl Pod<'_> {
     }
 
     fn tell(&mut self, id: Identity, signal: Signal, origin: Origin) {
-        let sent = match (procfs::hold(id), origin) {
-            (Ok(held), Origin::Queued(queued)) => held.queue(signal, queued),
-            (Ok(held), _) => held.send(signal),
-            // Without pidfds the moment since /proc was read has to be short enough.
-            (Err(Errno::ENOSYS | Errno::EPERM), Origin::Queued(queued)) => queue(id.pid, signal, queued),
-            (Err(Errno::ENOSYS | Errno::EPERM), _) => kill_process(id.pid, signal),
-            (Err(errno), _) => Err(errno),
+        let queued = match origin {
+            Origin::Queued(queued) => Some(queued),
+            Origin::Kernel | Origin::Process => None,
         };
-        match sent {
+        match deliver(id, signal, queued) {
             Err(Errno::EPERM) if !self.refused.contains(&id) => {
                 let name = procfs::name(id.pid);
                 warn!(

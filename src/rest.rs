@@ -4,12 +4,13 @@
 use log::warn;
 use nix::errno::Errno;
 
+use crate::deliver::deliver;
 use crate::procfs::{self, Identity, Stat};
 use crate::signals::Signal;
 use crate::sys::describe;
 use crate::sys::pidfd::PidFd;
 use crate::sys::process::{Pid, have_children};
-use crate::sys::signal::{Everybody, kill_process};
+use crate::sys::signal::Everybody;
 
 /// Everybody in our care, and who of them has been asked to stop.
 pub struct Rest {
@@ -163,18 +164,12 @@ fn ancestors(parents: &[(Pid, Pid)], pid: Pid) -> impl Iterator<Item = Pid> {
     std::iter::successors(Some(pid), parent).skip(1).take(parents.len())
 }
 
-/// Sends `signal` to the process that `stat` tells of.
+/// Sends `signal` to the process of `stat`.
 fn send(stat: &Stat, signal: Signal) {
-    let pid = stat.id.pid;
-    let sent = match procfs::hold(stat.id) {
-        Ok(held) => held.send(signal),
-        // No pidfds before Linux 5.3; then the moment since /proc was read has to be short enough.
-        Err(Errno::ENOSYS | Errno::EPERM) => kill_process(pid, signal),
-        Err(errno) => Err(errno),
-    };
-    match sent {
+    match deliver(stat.id, signal, None) {
         Ok(()) | Err(Errno::ESRCH) => {}
         Err(errno) => {
+            let pid = stat.id.pid;
             warn!("cannot send {signal} to {pid} ({}): {}", procfs::name(pid), describe(errno));
         }
     }
