@@ -1,15 +1,14 @@
-//! The log, on stderr, in lines that begin with our name.
+//! The log on stderr, in lines that begin with `podinit: `.
 //!
-//! The filter is env_logger's, by the crate that env_logger has it from. Its other half, which formats and
-//! prints, is left out: 7 KB of code, and with its thread-local buffer another 10 KB of the C library's
-//! allocator, for lines that have to be written in another way anyhow. A line that would have to wait for
-//! its reader is dropped and counted, since PID 1 must not hang on its own log.
+//! env_logger parses PODINIT_LOG and decides which lines are logged. Its other half, which formats and prints, is
+//! not used: it is 16 KB of code, and its writes wait for their reader. A line that would have to wait is dropped
+//! and counted, since PID 1 must not hang on its own log.
 
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
-use env_filter::{Builder, Filter};
+use env_logger::Builder;
 use log::{Level, LevelFilter, Log, Metadata, Record, warn};
 
 use crate::quoted::Quoted;
@@ -33,19 +32,40 @@ pub fn start(filter: Option<&OsStr>) {
     }
 }
 
-/// Apart from what runs at every start: it sorts, for which std has a page in its frame.
+/// Apart from the code of every start: sorting the directives takes a page of the stack.
 #[inline(never)]
 fn start_filtered(text: &OsStr) {
-    let mut builder = Builder::new();
-    if text.to_str().is_none_or(|text| builder.try_parse(text).is_err()) {
+    let Some(directives) = text.to_str().filter(|text| are_directives(text)) else {
         set_logger(&Logger { filter: None });
-        warn!("{FILTER_VARIABLE} is no filter, and ignored: {}", Quoted(text.as_bytes()));
+        warn!(
+            "{FILTER_VARIABLE} is ignored, since it is neither a level (off, error, warn, info, debug, trace) nor \
+             podinit[::MODULE]=LEVEL: {}",
+            Quoted(text.as_bytes())
+        );
         return;
-    }
-    let filter = builder.build();
+    };
+    let filter = Builder::new().parse_filters(directives).build();
     log::set_max_level(filter.filter());
     FILTERED.store(true, Ordering::Relaxed);
     set_logger(Box::leak(Box::new(Logger { filter: Some(filter) })));
+}
+
+/// Whether `text` is what env_logger parses, `DIRECTIVE[,DIRECTIVE…][/TEXT]`, with levels and modules of podinit's
+/// alone. env_logger takes every other word (`warning`, `verbose`, `3`) for a module's name, and then logs
+/// nothing at all, usage errors included.
+fn are_directives(text: &str) -> bool {
+    let mut parts = text.split('/');
+    let directives = parts.next().unwrap_or_default();
+    parts.nth(1).is_none() && directives.split(',').all(|directive| is_directive(directive.trim()))
+}
+
+fn is_directive(text: &str) -> bool {
+    let is_level = |text: &str| text.parse::<LevelFilter>().is_ok();
+    let is_module = |text: &str| text == "podinit" || text.starts_with("podinit::");
+    match text.split_once('=') {
+        Some((module, level)) => is_module(module) && (level.trim().is_empty() || is_level(level.trim())),
+        None => text.is_empty() || is_level(text) || is_module(text),
+    }
 }
 
 fn set_logger(logger: &'static Logger) {
@@ -62,7 +82,7 @@ pub fn set_level(level: LevelFilter) {
 
 struct Logger {
     /// Without one, `log`'s own maximum decides.
-    filter: Option<Filter>,
+    filter: Option<env_logger::Logger>,
 }
 
 impl Log for Logger {
@@ -102,5 +122,37 @@ fn write(line: &str) {
     }
     if write_stderr_nowait(line.as_bytes()).is_err() {
         DROPPED.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::are_directives;
+
+    #[test]
+    fn directives_are_levels_and_modules_of_podinit() {
+        for text in [
+            "off",
+            "WARN",
+            "podinit",
+            "podinit=",
+            "info,podinit::pod=trace",
+            "podinit::forward=debug,",
+            "debug/HUP",
+        ] {
+            assert!(are_directives(text), "{text:?}");
+        }
+        for text in [
+            "warning",
+            "verbose",
+            "3",
+            "nginx=debug",
+            "podinit=loud",
+            "podinit=info=warn",
+            "pod=info",
+            "a/b/c",
+        ] {
+            assert!(!are_directives(text), "{text:?}");
+        }
     }
 }

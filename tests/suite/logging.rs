@@ -23,9 +23,13 @@ fn levels() {
     assert!(!lines(&["-v", "sh", "-c", "kill -HUP $PPID; sleep 0"], None).contains("debug"));
     assert!(lines(&["-vv", "sh", "-c", "trap '' HUP; kill -HUP $PPID; sleep 0.1"], None).contains("SIGHUP"));
     assert_eq!(lines(&["nope"], Some("off")), "");
-    let complaint = lines(&["true"], Some("podinit=no-such-level"));
-    assert_eq!(complaint.lines().count(), 1, "{complaint}");
-    assert!(complaint.contains("PODINIT_LOG"), "{complaint}");
+    for mistake in ["podinit=no-such-level", "warning", "verbose", "3"] {
+        let complaint = lines(&["true"], Some(mistake));
+        assert_eq!(complaint.lines().count(), 1, "{mistake}: {complaint}");
+        assert!(complaint.contains("PODINIT_LOG is ignored"), "{mistake}: {complaint}");
+        // The default level stays: an error is still logged.
+        assert!(lines(&["/no/such/program"], Some(mistake)).contains("cannot execute"), "{mistake}");
+    }
 }
 
 /// A pipe that is full, and its read end.
