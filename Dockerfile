@@ -8,7 +8,7 @@ RUN cargo build --release --locked
 
 FROM scratch AS pause
 COPY --from=build /src/target/release/podinit /pause
-# It starts as root so that it can keep CAP_KILL, and gives up uid 0 and all else by itself.
+# It starts as root so that it can keep CAP_KILL. It takes a random uid, and gives up all else by itself.
 USER 0:0
 ENTRYPOINT ["/pause"]
 

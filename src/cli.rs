@@ -64,7 +64,7 @@ Pod mode:
                         if it handles them (default)
       --target sender   ... of that container alone that the signal came from
       --target none     ... to nobody: reap and stop only
-      --keep-privileges if root, stay so; by default it becomes uid 65535 and
+      --keep-privileges if root, stay so; by default it takes a random uid and
                         keeps CAP_KILL alone
 
 Signals are names (TERM, SIGTERM, RTMIN+3) or numbers; durations 500ms, 10s, 1m

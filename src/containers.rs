@@ -6,8 +6,19 @@
 //! are told apart by their cgroups, which everybody may read; where there is one cgroup for all, ours
 //! included (a rootless podman with cgroup v1 has it so), by their mount namespaces.
 
+use nix::errno::Errno;
+
 use crate::procfs::{self, Identity};
 use crate::sys::process::Pid;
+
+/// The containers in our PID namespace.
+#[derive(Default)]
+pub struct Containers {
+    /// Every container that is known and whose leader lives, in no particular order.
+    pub all: Vec<Container>,
+    /// Why there may be more (as in [`procfs::Processes`]).
+    pub unread: Option<Errno>,
+}
 
 /// A container in our PID namespace.
 #[derive(Debug, PartialEq, Eq)]
@@ -23,31 +34,43 @@ pub struct Container {
 enum Place {
     /// /proc/PID/cgroup.
     Cgroups(String),
-    /// A mount of its mount namespace; `None` if it is not known.
-    Mounts(Option<u32>),
+    /// A mount of its mount namespace.
+    Mounts(u32),
+    /// It could not be read. Such a process may be a leader, so it counts as one.
+    Unknown,
 }
 
-/// Every container whose leader lives, in no particular order.
-pub fn all(own: Pid) -> Vec<Container> {
-    let entered: Vec<(Identity, String)> = procfs::processes()
+/// Reads which containers there are.
+pub fn all(own: Pid) -> Containers {
+    let processes = procfs::processes();
+    let entered: Vec<(Identity, Option<String>)> = processes
+        .shown
         .iter()
         .filter(|stat| stat.parent.is_none() && stat.id.pid != own)
         .map(|stat| (stat.id, procfs::cgroups(stat.id.pid)))
         .collect();
     let own_cgroups = procfs::cgroups(own);
     let one_for_all = entered.iter().all(|(_, cgroups)| *cgroups == own_cgroups);
-    let place = |(id, cgroups): (Identity, String)| {
-        let mounts = || Place::Mounts(procfs::first_mount(id.pid));
-        (id, if one_for_all { mounts() } else { Place::Cgroups(cgroups) })
+    let place = |(id, cgroups): (Identity, Option<String>)| {
+        let place = if one_for_all {
+            place_by_mounts(id.pid)
+        } else {
+            cgroups.map_or(Place::Unknown, Place::Cgroups)
+        };
+        (id, place)
     };
-    group(entered.into_iter().map(place).collect())
+    Containers { all: group(entered.into_iter().map(place).collect()), unread: processes.unread }
 }
 
-/// The one of `containers` that the process `pid` is in.
-pub fn of(containers: &[Container], pid: Pid) -> Option<&Container> {
-    let cgroups = Place::Cgroups(procfs::cgroups(pid));
-    let mounts = Place::Mounts(procfs::first_mount(pid));
-    containers.iter().find(|container| container.has(&cgroups) || container.has(&mounts))
+/// The index of the one of `containers` that the process `pid` is in.
+pub fn of(containers: &[Container], pid: Pid) -> Option<usize> {
+    let cgroups = procfs::cgroups(pid).map_or(Place::Unknown, Place::Cgroups);
+    let mounts = place_by_mounts(pid);
+    containers.iter().position(|container| container.has(&cgroups) || container.has(&mounts))
+}
+
+fn place_by_mounts(pid: Pid) -> Place {
+    procfs::first_mount(pid).map_or(Place::Unknown, Place::Mounts)
 }
 
 /// Puts processes that entered our PID namespace into their containers.
@@ -57,7 +80,7 @@ fn group(mut entered: Vec<(Identity, Place)>) -> Vec<Container> {
     let mut containers: Vec<Container> = Vec::new();
     for (id, place) in entered {
         // Almost always the very same place as somebody else's, which is quick to tell.
-        if containers.iter().any(|container| container.places.contains(&place)) {
+        if place != Place::Unknown && containers.iter().any(|container| container.places.contains(&place)) {
             continue;
         }
         match containers.iter_mut().find(|container| container.has(&place)) {
@@ -69,6 +92,11 @@ fn group(mut entered: Vec<(Identity, Place)>) -> Vec<Container> {
 }
 
 impl Container {
+    /// Whether it is known which container it is. If not, its leader may be an exec session of another one.
+    pub fn is_placed(&self) -> bool {
+        !self.places.contains(&Place::Unknown)
+    }
+
     fn has(&self, place: &Place) -> bool {
         self.places.iter().any(|own| own.is_with(place))
     }
@@ -149,11 +177,14 @@ mod tests {
     #[test]
     fn mount_namespaces_tell_where_they_are_known() {
         let entered = |mounts: [Option<u32>; 3]| {
-            let with_place =
-                |(n, mounts): (usize, Option<u32>)| (id(n as i32 + 2, n as u64), Place::Mounts(mounts));
-            group(mounts.into_iter().enumerate().map(with_place).collect()).len()
+            let with_place = |(n, mount): (usize, Option<u32>)| {
+                (id(n as i32 + 2, n as u64), mount.map_or(Place::Unknown, Place::Mounts))
+            };
+            group(mounts.into_iter().enumerate().map(with_place).collect())
         };
-        assert_eq!(entered([Some(1), Some(2), Some(1)]), 2);
-        assert_eq!(entered([None, None, None]), 1);
+        assert_eq!(entered([Some(1), Some(2), Some(1)]).len(), 2);
+        // Each of these may be a leader.
+        let unknown = entered([None, Some(2), None]);
+        assert_eq!(unknown.iter().map(Container::is_placed).collect::<Vec<_>>(), [false, true, false]);
     }
 }

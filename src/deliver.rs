@@ -13,7 +13,7 @@ use crate::sys::signal::{Queued, Signal, kill_process, queue};
 /// queued to init is queued on, with its value; if the receiver's queue is full, it is sent without.
 ///
 /// # Errors
-/// ESRCH if the process has ended, EPERM if it may not be signalled (kill(2)).
+/// ESRCH if the process has ended, EPERM if it may not be signalled (kill(2)); any other if /proc cannot be read.
 pub fn deliver(id: Identity, signal: Signal, queued: Option<Queued>) -> Result<(), Errno> {
     match deliver_once(id, signal, queued) {
         Err(Errno::EAGAIN) if queued.is_some() => {
@@ -49,7 +49,7 @@ fn may_lack_pidfd(errno: Errno) -> bool {
 /// Compares the start time, and signals the pid at once. Only as many forks as there are pids, within this
 /// moment, could give the pid to another process.
 fn deliver_by_number(id: Identity, signal: Signal, queued: Option<Queued>) -> Result<(), Errno> {
-    if !Stat::read(id.pid).is_some_and(|now| now.is(id)) {
+    if !Stat::read(id.pid)?.is(id) {
         return Err(Errno::ESRCH);
     }
     match queued {

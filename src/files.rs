@@ -1,19 +1,48 @@
 //! Files read whole, as those of /proc are. (std's way of doing so is several KB of code more.)
 
-use std::os::fd::OwnedFd;
+use std::ffi::OsString;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::sync::OnceLock;
 
 use nix::errno::Errno;
-use nix::fcntl::{OFlag, open};
+use nix::fcntl::{AT_FDCWD, OFlag, openat, readlinkat};
 use nix::sys::stat::Mode;
 use nix::unistd::read;
 
-/// Opens what is there to be read; `None` if that cannot be.
-pub fn open_to_read(path: &str) -> Option<OwnedFd> {
-    open(path, OFlag::O_RDONLY | OFlag::O_CLOEXEC, Mode::empty()).ok()
+/// /proc, once it is kept open.
+static PROC: OnceLock<OwnedFd> = OnceLock::new();
+
+/// Opens /proc for all reads to come, as long as init may do so: a root directory that other users may not search would
+/// hide it later. To be called once, after `settle` has closed what was inherited.
+pub fn keep_proc_open() {
+    if let Ok(directory) = open_to_read("/proc") {
+        let _ = PROC.set(directory);
+    }
 }
 
-/// All that is in a file; `None` if it cannot be read.
-pub fn bytes(path: &str) -> Option<Vec<u8>> {
+/// `path` as openat(2) and the like take it: relative to /proc, if it is below that.
+fn place(path: &str) -> (BorrowedFd<'static>, &str) {
+    match (PROC.get(), path.strip_prefix("/proc")) {
+        (Some(proc), Some("")) => (proc.as_fd(), "."),
+        (Some(proc), Some(below)) => (proc.as_fd(), &below[1..]),
+        _ => (AT_FDCWD, path),
+    }
+}
+
+/// Opens a file or a directory to be read.
+///
+/// # Errors
+/// What open(2) says.
+pub fn open_to_read(path: &str) -> Result<OwnedFd, Errno> {
+    let (directory, path) = place(path);
+    openat(directory, path, OFlag::O_RDONLY | OFlag::O_CLOEXEC, Mode::empty())
+}
+
+/// All that is in a file.
+///
+/// # Errors
+/// What open(2) or read(2) says.
+pub fn read_whole(path: &str) -> Result<Vec<u8>, Errno> {
     let file = open_to_read(path)?;
     let mut content = vec![0; 2048];
     let mut length = 0;
@@ -22,18 +51,32 @@ pub fn bytes(path: &str) -> Option<Vec<u8>> {
             Ok(0) => break,
             Ok(count) => length += count,
             Err(Errno::EINTR) => {}
-            Err(_) => return None,
+            Err(errno) => return Err(errno),
         }
         if length == content.len() {
             content.resize(2 * length, 0);
         }
     }
     content.truncate(length);
-    Some(content)
+    Ok(content)
 }
 
-/// The same as text. What is not UTF-8 is replaced: a process may choose its name, and the kernel cuts
-/// it off within a character.
+/// The same as text; `None` if it cannot be read. What is not UTF-8 is replaced: a process may choose its name, and the
+/// kernel cuts it off within a character.
 pub fn text(path: &str) -> Option<String> {
-    bytes(path).map(|content| String::from_utf8_lossy(&content).into_owned())
+    read_whole(path).ok().map(to_text)
+}
+
+/// Bytes as text, what is not UTF-8 replaced.
+pub fn to_text(content: Vec<u8>) -> String {
+    String::from_utf8_lossy(&content).into_owned()
+}
+
+/// Where a symbolic link leads.
+///
+/// # Errors
+/// What readlink(2) says.
+pub fn link(path: &str) -> Result<OsString, Errno> {
+    let (directory, path) = place(path);
+    readlinkat(directory, path)
 }

@@ -51,7 +51,7 @@ impl Forwarder<'_> {
         }
         let sent = match origin {
             Origin::Queued(queued) => self.queue(signal, queued, rest),
-            Origin::Kernel | Origin::Process => self.kill(signal, rest),
+            Origin::Kernel | Origin::Process | Origin::Other => self.kill(signal, rest),
         };
         match sent {
             Err(Errno::EPERM) if !self.warned => {
@@ -90,7 +90,7 @@ impl Forwarder<'_> {
         let others = match self.config.target {
             Target::Child => Vec::new(),
             Target::Group => {
-                let mut all = procfs::processes();
+                let mut all = procfs::processes().shown;
                 all.retain(|stat| stat.group == self.main.get());
                 all
             }

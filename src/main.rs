@@ -5,7 +5,7 @@
 //! namespace `pod` is in the place of `init`, and delivers to the leaders of the `containers`.
 //!
 //! `cli`, `persona` and `config` come before; `namespace` is for an init that makes its own; `deliver`, `spawn`,
-//! `user`, `settle`, `reap`, `terminal`, `procfs`, `files` and `quoted` stand beside; and `sys` below them all is the
+//! `user`, `settle`, `reap`, `received`, `terminal`, `procfs`, `files` and `quoted` stand beside; and `sys` below them all is the
 //! only one to use `unsafe`.
 #![cfg_attr(not(test), no_main)]
 #![deny(unsafe_code)]
@@ -24,6 +24,7 @@ mod pod;
 mod procfs;
 mod quoted;
 mod reap;
+mod received;
 mod rest;
 mod settle;
 mod signals;

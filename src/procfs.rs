@@ -2,20 +2,19 @@
 //! is read about may be gone a moment later, or never have been the one that was meant.
 
 use nix::errno::Errno;
-use nix::fcntl::readlink;
 use nix::unistd::read;
 
 use crate::files;
 use crate::sys::fd::read_directory;
 use crate::sys::pidfd::PidFd;
-use crate::sys::process::Pid;
+use crate::sys::process::{Pid, own_pid};
 use crate::sys::signal::SignalSet;
 
 /// The name of a process, which is up to itself; `?` where /proc does not say.
 pub fn name(pid: Pid) -> String {
-    match files::bytes(&format!("/proc/{pid}/comm")) {
-        Some(comm) => comm.trim_ascii_end().escape_ascii().to_string(),
-        None => "?".into(),
+    match files::read_whole(&format!("/proc/{pid}/comm")) {
+        Ok(comm) => comm.trim_ascii_end().escape_ascii().to_string(),
+        Err(_) => "?".into(),
     }
 }
 
@@ -32,7 +31,12 @@ pub struct Stat {
     pub parent: Option<Pid>,
     /// Its process group's id; 0 if that was founded outside our PID namespace.
     pub group: i32,
+    /// The kernel's flags of it (PF_* in the kernel's sched.h).
+    flags: u32,
 }
+
+/// PF_KTHREAD: a thread of the kernel's.
+const KERNEL_THREAD: u32 = 0x0020_0000;
 
 /// A pid and the time it was given out, in clock ticks since the machine's start: no two processes
 /// share both.
@@ -43,9 +47,13 @@ pub struct Identity {
 }
 
 impl Stat {
-    /// Reads that of `pid`; `None` if there is none to read.
-    pub fn read(pid: Pid) -> Option<Stat> {
-        Stat::parse(&files::bytes(&format!("/proc/{pid}/stat"))?)
+    /// Reads that of `pid`.
+    ///
+    /// # Errors
+    /// ESRCH if there is no such process, or none that is shown; another error says nothing about it.
+    pub fn read(pid: Pid) -> Result<Stat, Errno> {
+        let text = read_of(pid, "stat")?;
+        Stat::parse(&text).ok_or(Errno::EINVAL)
     }
 
     /// The name in the second field may hold spaces, parentheses and newlines; nothing behind it
@@ -59,9 +67,10 @@ impl Stat {
         let state = *fields.next()?.first()?;
         let parent = Pid::new(number(fields.next()?)?);
         let group = number(fields.next()?)?;
-        let threads = number(fields.nth(20 - 6)?)?;
+        let flags = number(fields.nth(9 - 6)?)?;
+        let threads = number(fields.nth(20 - 10)?)?;
         let start = number(fields.nth(22 - 21)?)?;
-        Some(Stat { id: Identity { pid, start }, state, threads, parent, group })
+        Some(Stat { id: Identity { pid, start }, state, threads, parent, group, flags })
     }
 
     /// Whether it is the process that `id` tells of, and lives.
@@ -74,6 +83,11 @@ impl Stat {
         matches!(self.state, b'Z' | b'X') && self.threads <= 1
     }
 
+    /// Whether it is a thread of the kernel's, which a machine's PID 1 sees. It handles no signals, and does not end.
+    fn is_kernel_thread(&self) -> bool {
+        self.flags & KERNEL_THREAD != 0
+    }
+
     /// Whether a stop signal stopped it. (One that a debugger holds is in state `t`.)
     pub fn is_stopped(&self) -> bool {
         self.state == b'T'
@@ -83,32 +97,39 @@ impl Stat {
 /// Takes hold of the process that `id` tells of, and of no other one that got its pid since.
 ///
 /// # Errors
-/// ESRCH if it has ended; else as [`PidFd::open`].
+/// ESRCH if it has ended; else as [`PidFd::open`] and [`Stat::read`].
 pub fn hold(id: Identity) -> Result<PidFd, Errno> {
     let held = PidFd::open(id.pid)?;
-    match Stat::read(id.pid) {
-        Some(now) if now.is(id) => Ok(held),
-        _ => Err(Errno::ESRCH),
-    }
+    if Stat::read(id.pid)?.is(id) { Ok(held) } else { Err(Errno::ESRCH) }
 }
 
-/// What is needed of /proc/PID/status.
+/// A file of the process `pid`, read whole. A process that is not there is ESRCH.
+fn read_of(pid: Pid, file: &str) -> Result<Vec<u8>, Errno> {
+    files::read_whole(&format!("/proc/{pid}/{file}")).map_err(|errno| match errno {
+        Errno::ENOENT => Errno::ESRCH,
+        errno => errno,
+    })
+}
+
+/// What is needed of /proc/PID/status. (gVisor's has no sets of signals.)
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Status {
-    /// The process's name, which is up to itself.
+    /// The process's name, which is up to itself. To print one, take [`name`], which escapes it.
     pub name: String,
-    /// Its real and its saved uid: who has the one or the other for its own may signal it (kill(2)).
-    pub uids: [u32; 2],
-    /// The signals that its first thread blocks.
-    pub blocked: SignalSet,
-    /// The signals that it has a handler for.
-    pub caught: SignalSet,
+    /// Its real, effective, saved and file system uid.
+    uids: [u32; 4],
+    /// The signals that its first thread blocks, and those that the process has a handler for; `None` if unknown.
+    pub blocked_and_caught: Option<[SignalSet; 2]>,
 }
 
 impl Status {
-    /// Reads that of `pid`; `None` if there is none to read.
-    pub fn read(pid: Pid) -> Option<Status> {
-        Status::parse(&files::text(&format!("/proc/{pid}/status"))?)
+    /// Reads that of `pid`.
+    ///
+    /// # Errors
+    /// As [`Stat::read`].
+    pub fn read(pid: Pid) -> Result<Status, Errno> {
+        let text = files::to_text(read_of(pid, "status")?);
+        Status::parse(&text).ok_or(Errno::EINVAL)
     }
 
     /// The name is escaped by the kernel here, so a line is a line.
@@ -116,19 +137,23 @@ impl Status {
         let field = |name| text.lines().find_map(|line| line.strip_prefix(name)).map(str::trim_ascii);
         let set = |name| u64::from_str_radix(field(name)?, 16).ok().map(SignalSet::from_bits);
         let mut uids = field("Uid:")?.split('\t').map(|uid| number(uid.as_bytes()));
+        let mut uid = || uids.next()?;
         Some(Status {
             name: field("Name:")?.to_owned(),
-            uids: [uids.next()??, uids.nth(1)??],
-            blocked: set("SigBlk:")?,
-            caught: set("SigCgt:")?,
+            uids: [uid()?, uid()?, uid()?, uid()?],
+            blocked_and_caught: set("SigBlk:").zip(set("SigCgt:")).map(<[SignalSet; 2]>::from),
         })
+    }
+
+    /// Whether a process with the effective or real uid `uid` may signal it without CAP_KILL (kill(2)).
+    pub fn may_be_signalled_by(&self, uid: u32) -> bool {
+        self.uids[0] == uid || self.uids[2] == uid
     }
 }
 
-/// The cgroups of a process, as text that is equal for processes in the same ones; empty where /proc
-/// does not say.
-pub fn cgroups(pid: Pid) -> String {
-    files::text(&format!("/proc/{pid}/cgroup")).unwrap_or_default()
+/// The cgroups of a process, as text that is equal for processes in the same ones; `None` where /proc does not say.
+pub fn cgroups(pid: Pid) -> Option<String> {
+    files::text(&format!("/proc/{pid}/cgroup")).filter(|text| !text.is_empty())
 }
 
 /// The id of the first mount that a process has in sight; `None` where /proc does not say. No two mount
@@ -136,22 +161,51 @@ pub fn cgroups(pid: Pid) -> String {
 /// that has called chroot(2) has others in sight, or none, and seems to be elsewhere.)
 pub fn first_mount(pid: Pid) -> Option<u32> {
     let mut start = [0; 16];
-    let length = read(files::open_to_read(&format!("/proc/{pid}/mountinfo"))?, &mut start).ok()?;
+    let length = read(files::open_to_read(&format!("/proc/{pid}/mountinfo")).ok()?, &mut start).ok()?;
     let id = start[..length].split(|&byte| byte == b' ').next()?;
     str::from_utf8(id).ok()?.parse().ok()
 }
 
-/// Every process that can be seen and has not ended; none if /proc is not there. (A list, since an iterator
-/// would be compiled anew for each of its users.)
-pub fn processes() -> Vec<Stat> {
-    let mut living = Vec::new();
-    let Some(directory) = files::open_to_read("/proc") else { return living };
-    let mut entries = vec![0; 4096];
-    while let Ok(length @ 1..) = read_directory(&directory, &mut entries) {
-        let pids = names(&entries[..length]).filter_map(|name| Pid::new(number(name)?));
-        living.extend(pids.filter_map(Stat::read).filter(|stat| !stat.has_ended()));
+/// What /proc shows of the processes in this PID namespace.
+pub struct Processes {
+    /// Those that have not ended. (A list, since an iterator would be compiled anew for each of its users.)
+    pub shown: Vec<Stat>,
+    /// Why there may be more: what could not be read. (What `hidepid` hides raises no error.)
+    pub unread: Option<Errno>,
+}
+
+/// Reads which processes there are. A /proc that is not there, or was mounted for another PID namespace, shows none.
+pub fn processes() -> Processes {
+    let mut all = Processes { shown: Vec::new(), unread: None };
+    if let Err(errno) = all.read() {
+        all.unread = Some(errno);
     }
-    living
+    all
+}
+
+impl Processes {
+    fn read(&mut self) -> Result<(), Errno> {
+        if !is_own_proc(own_pid()) {
+            return Err(Errno::ENOENT);
+        }
+        let directory = files::open_to_read("/proc")?;
+        let mut entries = vec![0; 4096];
+        loop {
+            let length = match read_directory(&directory, &mut entries) {
+                Ok(0) => return Ok(()),
+                Err(Errno::EINTR) => continue,
+                length => length?,
+            };
+            for pid in names(&entries[..length]).filter_map(|name| Pid::new(number(name)?)) {
+                match Stat::read(pid) {
+                    Ok(stat) if stat.has_ended() || stat.is_kernel_thread() => {}
+                    Ok(stat) => self.shown.push(stat),
+                    Err(Errno::ESRCH) => {}
+                    Err(errno) => self.unread = Some(errno),
+                }
+            }
+        }
+    }
 }
 
 /// The names in what getdents64(2) has written: of each entry, bytes 16 and 17 are its length, and its name
@@ -173,21 +227,34 @@ fn number<T: TryFrom<u64>>(digits: &[u8]) -> Option<T> {
 /// The children of `parent`. One that ends meanwhile may hide another one (proc(5)); but it also
 /// raises a SIGCHLD in its parent.
 pub fn children(parent: Pid) -> Vec<Pid> {
-    match files::bytes(&format!("/proc/{parent}/task/{parent}/children")) {
-        Some(list) => list.split(|&byte| byte == b' ').filter_map(|pid| Pid::new(number(pid)?)).collect(),
+    match files::read_whole(&format!("/proc/{parent}/task/{parent}/children")) {
+        Ok(list) => list.split(|&byte| byte == b' ').filter_map(|pid| Pid::new(number(pid)?)).collect(),
         // A kernel without CONFIG_PROC_CHILDREN.
-        None => {
-            processes().iter().filter(|stat| stat.parent == Some(parent)).map(|stat| stat.id.pid).collect()
-        }
+        Err(_) => processes()
+            .shown
+            .iter()
+            .filter(|stat| stat.parent == Some(parent))
+            .map(|stat| stat.id.pid)
+            .collect(),
     }
 }
 
 /// Whether /proc is there, and shows us all there is to see in our PID namespace.
 pub fn shows_everybody(own: Pid) -> bool {
-    // A /proc that was mounted for another PID namespace has another process under our number, or
-    // shows ours under another.
-    let ours = readlink("/proc/self").is_ok_and(|link| *link == *own.to_string());
-    ours && (!hides_some() || may_see_hidden())
+    is_own_proc(own) && (!hides_some() || may_see_hidden())
+}
+
+/// Keeps the /proc of this PID namespace open (see [`files::keep_proc_open`]), if it is there.
+pub fn keep_open(own: Pid) {
+    if is_own_proc(own) {
+        files::keep_proc_open();
+    }
+}
+
+/// Whether /proc is there, and is that of this PID namespace: another one has another process under our number, or shows
+/// ours under another.
+fn is_own_proc(own: Pid) -> bool {
+    files::link("/proc/self").is_ok_and(|link| *link == *own.to_string())
 }
 
 /// Whether /proc was mounted with `hidepid`, which has it show each user but the user's own.
@@ -220,9 +287,19 @@ mod tests {
         for name in ["sh", "a) S 1 1 1", ")(", "x y\nz", ""] {
             let text = format!("42 ({name}) T 1 7 8 0 -1 4194560 1 2 3 4 5 6 7 8 20 0 3 0 12345 6 7\n");
             let id = Identity { pid: Pid::new(42).unwrap(), start: 12345 };
-            let stat = Stat { id, state: b'T', threads: 3, parent: Pid::new(1), group: 7 };
+            let stat = Stat { id, state: b'T', threads: 3, parent: Pid::new(1), group: 7, flags: 4194560 };
             assert_eq!(Stat::parse(text.as_bytes()), Some(stat), "{name:?}");
         }
+        assert!(
+            Stat::parse(b"2 (kthreadd) S 0 0 0 0 -1 2129984 0 0 0 0 0 0 0 0 20 0 1 0 2 0")
+                .unwrap()
+                .is_kernel_thread()
+        );
+        assert!(
+            !Stat::parse(b"2 (sh) S 0 0 0 0 -1 4194560 0 0 0 0 0 0 0 0 20 0 1 0 2 0")
+                .unwrap()
+                .is_kernel_thread()
+        );
         assert_eq!(Stat::parse(b""), None);
         assert_eq!(Stat::parse(b"42 (sh"), None);
         assert_eq!(Stat::parse(b"42 (sh)"), None);
@@ -233,19 +310,25 @@ mod tests {
     fn status() {
         let text = "Name:\ta\\nb c\nUmask:\t0022\nUid:\t1\t2\t3\t4\nSigBlk:\t0000000000000001\nSigCgt:\t8000000000004000\n";
         let status = Status::parse(text).unwrap();
-        assert_eq!((status.name.as_str(), status.uids), ("a\\nb c", [1, 3]));
-        let sets = [(status.blocked, 1), (status.caught, 15), (status.caught, 64)];
+        assert_eq!((status.name.as_str(), status.uids), ("a\\nb c", [1, 2, 3, 4]));
+        assert_eq!([1, 2, 3, 4].map(|uid| status.may_be_signalled_by(uid)), [true, false, true, false]);
+        let [blocked, caught] = status.blocked_and_caught.unwrap();
+        let sets = [(blocked, 1), (caught, 15), (caught, 64)];
         assert!(sets.iter().all(|(set, number)| set.contains(Signal::new(*number).unwrap())));
-        assert!(!status.blocked.contains(Signal::TERM));
+        assert!(!blocked.contains(Signal::TERM));
         assert_eq!(Status::parse("Name:\tx\n"), None);
+        // As gVisor has it.
+        let status = Status::parse("Name:\tx\nUid:\t1\t2\t3\t4\n").unwrap();
+        assert_eq!(status.blocked_and_caught, None);
     }
 
     #[test]
     fn we_are_among_the_processes() {
         let own = crate::sys::process::own_pid();
         let all = processes();
-        let stat = all.iter().find(|stat| stat.id.pid == own).expect("our own");
-        assert_eq!(Some(stat.id), Stat::read(own).map(|stat| stat.id));
+        assert_eq!(all.unread, None);
+        let stat = all.shown.iter().find(|stat| stat.id.pid == own).expect("our own");
+        assert_eq!(Ok(stat.id), Stat::read(own).map(|stat| stat.id));
         assert!(children(stat.parent.unwrap()).contains(&own));
         assert!(shows_everybody(own));
     }

@@ -46,17 +46,19 @@ impl Rest {
             return Left::Nobody;
         }
         // What is left came into our PID namespace from outside, or was started by one that did.
-        match self.members().iter().find(|stat| stat.parent.is_none()).map(|stat| procfs::hold(stat.id)) {
+        let all = procfs::processes();
+        let entered = all.shown.iter().find(|stat| stat.parent.is_none() && stat.id.pid != self.own);
+        match entered.map(|stat| procfs::hold(stat.id)) {
             Some(Ok(held)) => Left::Stranger(held),
             // Zombies, which somebody outside has to reap.
-            None if procfs::shows_everybody(self.own) => Left::Nobody,
+            None if all.unread.is_none() && procfs::shows_everybody(self.own) => Left::Nobody,
             _ => Left::Unseen,
         }
     }
 
     /// Everybody that /proc shows. Without /proc nobody; and where it hides some (hidepid), not those.
     pub fn members(&self) -> Vec<Stat> {
-        let mut all = procfs::processes();
+        let mut all = procfs::processes().shown;
         all.retain(|stat| stat.id.pid != self.own);
         if self.everybody.is_none() {
             let parents = parents(&all);
@@ -119,7 +121,7 @@ impl Rest {
             // A pid that comes again within a stop belongs to somebody new, but that takes as many
             // forks as there are pids; and then it is asked no later than killed.
             if self.asked.binary_search_by_key(&pid, |id| id.pid).is_err()
-                && let Some(stat) = Stat::read(pid)
+                && let Ok(stat) = Stat::read(pid)
                 && !stat.has_ended()
             {
                 self.note(stat.id);

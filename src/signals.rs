@@ -6,14 +6,15 @@ use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use nix::sys::signalfd::{SfdFlags, SignalFd, siginfo};
+use nix::sys::signalfd::{SfdFlags, SignalFd};
 use signal_hook::low_level::signal_name;
 
+pub use crate::received::{Origin, Received};
 use crate::sys::fd::STDERR;
 use crate::sys::pidfd::PidFd;
 use crate::sys::process::Pid;
 pub use crate::sys::signal::Signal;
-use crate::sys::signal::{Queued, SignalSet};
+use crate::sys::signal::SignalSet;
 
 /// The first real-time signal, as the kernel, bash, systemd and Docker count. (glibc keeps 32 and
 /// 33 for itself, musl 34 too; numbers are what travels, so one convention has to do.)
@@ -79,66 +80,6 @@ impl fmt::Display for Signal {
 impl fmt::Debug for Signal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)
-    }
-}
-
-/// Where a signal came from (`si_code`, sigaction(2)).
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Origin {
-    /// The kernel: a terminal's ^C, a hang-up, a child that changed.
-    Kernel,
-    /// A process, by kill(2), tgkill(2), a timer or the like.
-    Process,
-    /// A process, by sigqueue(3), with a value, and with whatever else the sender says of itself.
-    Queued(Queued),
-}
-
-impl fmt::Display for Origin {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Origin::Kernel => "the kernel",
-            Origin::Process => "kill",
-            Origin::Queued(_) => "sigqueue",
-        })
-    }
-}
-
-/// A signal that has arrived.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Received {
-    /// Which.
-    pub signal: Signal,
-    /// How it was sent.
-    pub origin: Origin,
-    /// The pid of its sender; 0 if that lives outside our PID namespace, or was the kernel.
-    pub sender: u32,
-    /// The sender's real uid.
-    pub uid: u32,
-}
-
-impl Received {
-    fn new(info: siginfo) -> Option<Received> {
-        let origin = match info.ssi_code {
-            libc::SI_QUEUE => {
-                Origin::Queued(Queued { value: info.ssi_ptr, sender: info.ssi_pid, uid: info.ssi_uid })
-            }
-            code if code > 0 => Origin::Kernel,
-            _ => Origin::Process,
-        };
-        Some(Received {
-            signal: Signal::new(i32::try_from(info.ssi_signo).ok()?)?,
-            origin,
-            sender: info.ssi_pid,
-            uid: info.ssi_uid,
-        })
-    }
-
-    /// Whether it is an echo of our own doing: a log line written to a pipe that nobody reads any
-    /// more, or to a file at its size limit, raises a signal (SIGPIPE, SIGXFSZ) in the writer.
-    fn is_own(self, own: Pid) -> bool {
-        matches!(self.signal, Signal::PIPE | Signal::XFSZ)
-            && self.origin == Origin::Process
-            && i64::from(self.sender) == i64::from(own.get())
     }
 }
 

@@ -42,19 +42,41 @@ pub fn give_up_bounds() {
     }
 }
 
-/// Becomes uid and gid `id` with no other group.
+/// 32 random bits; 0 from a kernel that has none to give.
+pub fn random() -> u32 {
+    let mut bits = 0_u32;
+    // SAFETY: the kernel writes no more than the 4 bytes of `bits`.
+    unsafe { libc::syscall(libc::SYS_getrandom, &raw mut bits, size_of::<u32>(), 0) };
+    bits
+}
+
+/// Whether a process in this PID namespace has `uid` as its real uid. (getpriority(2) says ESRCH if none has. It needs
+/// no /proc.)
+pub fn is_in_use(uid: u32) -> bool {
+    // SAFETY: the call takes numbers.
+    check(unsafe { libc::syscall(libc::SYS_getpriority, libc::PRIO_USER, uid) }) != Err(Errno::ESRCH)
+}
+
+/// Has the capabilities outlive the change of uid that follows, so that [`keep_only_kill`] can choose; and gives up
+/// all groups but the own one.
+pub fn prepare_to_become_user() {
+    // SAFETY: the calls take numbers, and an empty list of groups.
+    unsafe {
+        libc::prctl(libc::PR_SET_KEEPCAPS, 1, 0, 0, 0);
+        // By the system call itself, since the C library's functions would first bring all threads to a halt, and
+        // there is but one: 3 KB of code. It is not permitted in a user namespace of an ordinary user, whose groups
+        // stay with it.
+        libc::syscall(libc::SYS_setgroups, 0, ptr::null::<libc::gid_t>());
+    }
+}
+
+/// Becomes uid and gid `id`.
 ///
 /// # Errors
-/// EPERM if we are not privileged; EINVAL if the user namespace does not know the id.
+/// EPERM if init is not privileged; EINVAL if the user namespace does not map the id.
 pub fn become_user(id: u32) -> Result<(), Errno> {
-    // By the system calls themselves, since the C library's functions would first bring all threads to
-    // a halt, and we have but one: 3 KB of code.
-    // SAFETY: the calls take numbers, and an empty list of groups. Keeping capabilities over the
-    // change of uid lets `keep_only_kill` choose.
+    // SAFETY: the calls take numbers.
     unsafe {
-        check(libc::prctl(libc::PR_SET_KEEPCAPS, 1).into())?;
-        // Not allowed in a user namespace of an ordinary user, whose groups stay with it.
-        let _ = libc::syscall(libc::SYS_setgroups, 0, ptr::null::<libc::gid_t>());
         check(libc::syscall(libc::SYS_setresgid, id, id, id))?;
         check(libc::syscall(libc::SYS_setresuid, id, id, id)).map(|_| ())
     }

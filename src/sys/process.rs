@@ -162,6 +162,21 @@ pub fn signal_on_parent_death(signal: Signal) -> Result<(), Errno> {
     check(unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, signal.number()) }.into()).map(|_| ())
 }
 
+/// Makes init the leader of a session of its own, if it does not lead one. SIGCONT needs no permission between processes
+/// of one session (kill(2)).
+///
+/// # Errors
+/// EPERM if init leads a process group of another session.
+pub fn lead_session() -> Result<(), Errno> {
+    // SAFETY: the calls take numbers.
+    unsafe {
+        if libc::getsid(0) == libc::getpid() {
+            return Ok(());
+        }
+        check(libc::setsid().into()).map(|_| ())
+    }
+}
+
 /// Our process group; 0 if its founder lives outside our PID namespace.
 pub fn own_group() -> i32 {
     // SAFETY: getpgrp touches no memory and cannot fail.

@@ -1,5 +1,6 @@
 //! podinit as its users meet it: the real binary, in real namespaces, with real programs.
 
+mod attacks;
 mod exiting;
 mod forwarding;
 mod logging;

@@ -276,6 +276,11 @@ impl Running {
         eventually(&format!("{text:?} on stderr"), || self.stderr.lock().unwrap().contains(text));
     }
 
+    /// What has come on stderr so far.
+    pub fn stderr(&self) -> String {
+        self.stderr.lock().unwrap().clone()
+    }
+
     pub fn stdin(&mut self) -> &mut impl Write {
         self.child.stdin.as_mut().expect("stdin was to be piped")
     }

