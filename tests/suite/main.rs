@@ -3,6 +3,7 @@
 mod attacks;
 mod exiting;
 mod forwarding;
+mod hidden;
 mod logging;
 mod names;
 mod pod;

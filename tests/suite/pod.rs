@@ -33,7 +33,7 @@ const VERSION_2: Apart = Apart::Cgroups("/sys/fs/cgroup/unified");
 const ALL_BLOCKED: &str = "fffffffffffbfeff";
 
 /// Every way that this machine and user can tell containers apart.
-fn ways() -> Vec<Apart> {
+pub fn ways() -> Vec<Apart> {
     if is_root() { vec![VERSION_1, VERSION_2, Apart::Mounts] } else { vec![Apart::Mounts] }
 }
 
@@ -455,9 +455,9 @@ fn another_user_without_the_right_says_so_once_a_leader() {
 }
 
 /// podinit arranged by a script, as PID 1.
-fn pod_with(arrangement: &str) -> Pod {
+pub fn pod_with(arrangement: &str, options: &str) -> Pod {
     let mut command = crate::support::unshare();
-    command.args(["sh", "-c", &format!("{arrangement} {} --pause", podinit().display())]);
+    command.args(["sh", "-c", &format!("{arrangement} {} --pause {options}", podinit().display())]);
     Pod::from(Running::start(&mut command))
 }
 
@@ -474,7 +474,7 @@ fn confined_in_every_way_it_still_reaps_and_stops() {
         "mount -t proc proc /proc && mount -o remount,ro,bind /",
         "mount -t tmpfs none /proc",
     ] {
-        let mut pod = pod_with(&format!("mount --make-rprivate / && {proc} && {confined}"));
+        let mut pod = pod_with(&format!("mount --make-rprivate / && {proc} && {confined}"), "");
         let mut app = pod.enter(VERSION_1, "app", &["sh", "-c", "(true &); (true &); echo ready; read line"]);
         app.wait_for("ready");
         let children = format!("/proc/{0}/task/{0}/children", pod.init);
