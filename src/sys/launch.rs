@@ -6,13 +6,13 @@
 
 use std::cell::UnsafeCell;
 use std::ffi::{CStr, OsStr, c_int, c_void};
-use std::hint::black_box;
 use std::os::unix::ffi::OsStrExt;
 use std::ptr;
 
 use nix::errno::Errno;
 
 use super::check;
+use super::clone::vfork;
 use super::entry::{NumberSlot, Vector};
 use super::process::Pid;
 use super::signal::{Disposition, Signal, SignalSet, set_disposition, set_mask};
@@ -82,10 +82,6 @@ pub enum Failure {
 /// The longest path that execve takes, its terminating zero included.
 const PATH_MAX: usize = libc::PATH_MAX as usize;
 
-/// Below our frame, what the C library's `clone` may use on its way into the kernel: its return address, and
-/// room to spare.
-const GAP: usize = 256;
-
 /// Where the child puts a path together. In a frame it would be a page of its own.
 // SAFETY: a section of its own, so that dist/podinit can have it last: what is not used of it costs nothing then.
 #[unsafe(link_section = ".bss.z_path")]
@@ -103,30 +99,16 @@ unsafe impl Sync for PathBuffer {}
 /// See [`Failure`]. A child that failed has been reaped.
 pub fn launch(launch: Launch) -> Result<Pid, Failure> {
     let mut birth = Birth { launch, failed: None };
-    // SAFETY: as with vfork(2), the child's stack is the rest of ours: below what we use, and as long as ours
-    // may grow. Nothing of ours runs before the child has let go of our memory, which is when clone returns
-    // here; `birth` lives as long. So no page is touched that we would not touch anyway.
-    let pid = unsafe {
-        let top = below_the_caller().wrapping_sub(GAP);
-        let flags = libc::CLONE_VM | libc::CLONE_VFORK | libc::SIGCHLD;
-        libc::clone(child, top.cast(), flags, (&raw mut birth).cast())
-    };
-    check(pid.into()).map_err(Failure::Fork)?;
+    // SAFETY: the child changes nothing of ours but `birth`, which lives until it has let go of our memory, and PATH.
+    let pid = unsafe { vfork(child, (&raw mut birth).cast()) }.map_err(Failure::Fork)?;
     match birth.failed {
-        None => Ok(Pid::new(pid).expect("clone answers -1 or a pid")),
+        None => Ok(Pid::new(pid).expect("the parent gets a pid")),
         Some(failure) => {
             // SAFETY: reaps our own child, which has ended; no status is asked for.
             unsafe { libc::waitpid(pid, ptr::null_mut(), 0) };
             Err(failure)
         }
     }
-}
-
-/// A place in a frame of its own, and so below the caller's.
-#[inline(never)]
-fn below_the_caller() -> *mut u8 {
-    let mut here = 0;
-    black_box(&raw mut here)
 }
 
 struct Birth<'a> {
@@ -136,13 +118,14 @@ struct Birth<'a> {
 
 /// The child's only function. Its exit status counts for emulators alone (qemu-user) that make a real fork
 /// of a vfork, so that our memory does not learn of the failure.
-extern "C" fn child(birth: *mut c_void) -> c_int {
+unsafe extern "C" fn child(birth: *mut c_void) -> ! {
     // SAFETY: `launch` passes a Birth that outlives the child's use of it, and sleeps meanwhile.
     let birth = unsafe { &mut *birth.cast::<Birth>() };
     let failure = birth.launch.become_workload();
     let status = if failure == Failure::Exec(Errno::ENOENT) { 127 } else { 126 };
     birth.failed = Some(failure);
-    status
+    // SAFETY: the process ends here: nothing that the parent has registered to be done at its exit is done.
+    unsafe { libc::_exit(status) }
 }
 
 impl Launch<'_> {

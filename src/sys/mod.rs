@@ -5,6 +5,7 @@
 //! memory, and a write that cannot block.
 #![allow(unsafe_code)]
 
+mod clone;
 pub mod entry;
 pub mod fd;
 pub mod launch;

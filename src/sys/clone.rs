@@ -1,0 +1,184 @@
+//! clone(2) as vfork(2): a child that runs on the stack of its parent, below all that the parent uses, while the
+//! parent waits.
+//!
+//! By the system call itself, not by the C library's `clone`. That function takes a stack for the child, and this is
+//! the best one: its pages are in use anyway, the kernel guards its end, and its size is RLIMIT_STACK. But a stack
+//! below the caller overlaps with the frame of that `clone`, whose size is the library's own matter (musl 1.2.5: 312
+//! bytes on x86_64), and then the child overwrites what the parent needs to return.
+//!
+//! The assembly is the system call, and in the child the call of a function that does not return. The child
+//! writes nothing at or above the stack pointer of the parent, and uses no frame of the parent's. So a shadow stack,
+//! which the kernel shares with a vfork child, stays as it is. An asm! block without the option `nostack` finds the
+//! stack pointer aligned for a call, and nothing of the compiler's below it.
+//!
+//! The kernel keeps the registers, the result's excepted, on all of these machines but x86_64 (rcx, r11) and
+//! powerpc64 (r0, r3 to r12, and the condition, count and exception registers).
+
+use std::arch::asm;
+use std::ffi::{c_int, c_long, c_void};
+
+use nix::errno::Errno;
+
+/// What the child shares, and which signal its parent receives when it exits.
+const FLAGS: c_int = libc::CLONE_VM | libc::CLONE_VFORK | libc::SIGCHLD;
+
+/// The child's only function.
+pub type Child = unsafe extern "C" fn(*mut c_void) -> !;
+
+/// Makes a child that calls `child(argument)`. Returns its pid when the child has executed a program or exited.
+///
+/// # Errors
+/// What clone(2) says: EAGAIN, ENOMEM.
+///
+/// # Safety
+/// The child has the parent's memory. `child` must leave it so that the parent can go on.
+pub unsafe fn vfork(child: Child, argument: *mut c_void) -> Result<c_int, Errno> {
+    let answer: c_long;
+    // SAFETY: for the parent this is one system call. The child is as the module's comment says.
+    #[cfg(target_arch = "x86_64")]
+    unsafe {
+        asm!(
+            "syscall",
+            "test rax, rax",
+            "jnz 2f",
+            "mov rdi, r9",
+            "call r8",
+            "2:",
+            inlateout("rax") libc::SYS_clone => answer,
+            in("rdi") c_long::from(FLAGS),
+            in("rsi") 0_usize,
+            in("r8") child,
+            in("r9") argument,
+            lateout("rcx") _,
+            lateout("r11") _,
+        );
+    }
+    // SAFETY: as above. ebx is the compiler's; its place is above what the child writes to.
+    #[cfg(target_arch = "x86")]
+    unsafe {
+        asm!(
+            "sub esp, 16",
+            "mov [esp], ebx",
+            "mov ebx, {flags}",
+            "int 0x80",
+            "mov ebx, [esp]",
+            "test eax, eax",
+            "jnz 2f",
+            "sub esp, 12",
+            "push edx",
+            "call edi",
+            "2:",
+            "add esp, 16",
+            flags = const FLAGS,
+            inlateout("eax") libc::SYS_clone => answer,
+            in("ecx") 0_usize,
+            in("edx") argument,
+            in("edi") child,
+        );
+    }
+    // SAFETY: as above.
+    #[cfg(target_arch = "aarch64")]
+    unsafe {
+        asm!(
+            "svc 0",
+            "cbnz x0, 2f",
+            "mov x0, x10",
+            "blr x9",
+            "2:",
+            inlateout("x0") c_long::from(FLAGS) => answer,
+            in("x1") 0_usize,
+            in("x8") libc::SYS_clone,
+            in("x9") child,
+            in("x10") argument,
+        );
+    }
+    // SAFETY: as above. r7 is the frame pointer in Thumb code, so it cannot be an operand.
+    #[cfg(target_arch = "arm")]
+    unsafe {
+        asm!(
+            "mov r12, r7",
+            "mov r7, #{number}",
+            "svc 0",
+            "mov r7, r12",
+            "cmp r0, #0",
+            "bne 2f",
+            "mov r0, r3",
+            "blx r2",
+            "2:",
+            number = const libc::SYS_clone,
+            inlateout("r0") FLAGS => answer,
+            in("r1") 0_usize,
+            in("r2") child,
+            in("r3") argument,
+            out("r12") _,
+        );
+    }
+    // SAFETY: as above.
+    #[cfg(target_arch = "riscv64")]
+    unsafe {
+        asm!(
+            "ecall",
+            "bnez a0, 2f",
+            "mv a0, a4",
+            "jalr a3",
+            "2:",
+            inlateout("a0") c_long::from(FLAGS) => answer,
+            in("a1") 0_usize,
+            in("a3") child,
+            in("a4") argument,
+            in("a7") libc::SYS_clone,
+        );
+    }
+    // SAFETY: as above. An error has the summary overflow bit set and its number above 0. The child needs a
+    // frame header for what it calls, and its address in r12 (ELFv2).
+    #[cfg(target_arch = "powerpc64")]
+    unsafe {
+        asm!(
+            "sc",
+            "bns 1f",
+            "neg 3, 3",
+            "1:",
+            "cmpdi 3, 0",
+            "bne 2f",
+            "stdu 1, -32(1)",
+            "mr 3, 15",
+            "mr 12, 14",
+            "mtctr 12",
+            "bctrl",
+            "2:",
+            inlateout("r0") libc::SYS_clone => _,
+            inlateout("r3") c_long::from(FLAGS) => answer,
+            inlateout("r4") 0_usize => _,
+            in("r14") child,
+            in("r15") argument,
+            lateout("r5") _, lateout("r6") _, lateout("r7") _, lateout("r8") _,
+            lateout("r9") _, lateout("r10") _, lateout("r11") _, lateout("r12") _,
+            lateout("ctr") _, lateout("xer") _, lateout("cr0") _, lateout("cr1") _,
+            lateout("cr5") _, lateout("cr6") _, lateout("cr7") _,
+        );
+    }
+    // SAFETY: as above. The stack comes before the flags here. The child needs room for the registers that what it
+    // calls will save.
+    #[cfg(target_arch = "s390x")]
+    unsafe {
+        asm!(
+            "svc 0",
+            "ltgr %r2, %r2",
+            "jne 2f",
+            "aghi %r15, -160",
+            "lgr %r2, %r9",
+            "basr %r14, %r8",
+            "2:",
+            in("r1") libc::SYS_clone,
+            inlateout("r2") 0_usize => answer,
+            in("r3") c_long::from(FLAGS),
+            in("r8") child,
+            in("r9") argument,
+        );
+    }
+    // A pid is below 2^22, and an error number below 4096.
+    match answer as c_int {
+        error if error < 0 => Err(Errno::from_raw(-error)),
+        pid => Ok(pid),
+    }
+}
