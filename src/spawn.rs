@@ -30,7 +30,7 @@ impl Error {
     /// Our exit status then, one of `failures`.
     pub fn status(&self, failures: Failures) -> u8 {
         match self.failure {
-            Failure::Fork(_) | Failure::User(_) | Failure::Directory(_) => failures.own,
+            Failure::Fork(_) | Failure::User(_) | Failure::OtherUser | Failure::Directory(_) => failures.own,
             Failure::Exec(Errno::ENOENT | Errno::ENOTDIR) => failures.not_found,
             Failure::Exec(_) => failures.not_executable,
         }
@@ -47,6 +47,11 @@ impl fmt::Display for Error {
             ),
             Failure::Fork(errno) => write!(f, "cannot start {program}: fork: {}", describe(errno)),
             Failure::User(errno) => write!(f, "cannot become the user for {program}: {}", describe(errno)),
+            Failure::OtherUser => write!(
+                f,
+                "cannot become the user for {program}: the kernel reports success, but the ids are not \
+                 those (a seccomp filter?)"
+            ),
             Failure::Directory(errno) => {
                 write!(f, "cannot enter the working directory for {program}: {}", describe(errno))
             }
@@ -76,11 +81,7 @@ pub fn spawn(
     child_disposition: Disposition,
 ) -> Result<Pid, Error> {
     let env = environment(start.env, config);
-    let user = config.user.as_ref().map(|user| Credentials {
-        uid: user.uid,
-        gid: user.gid,
-        groups: user.groups.clone(),
-    });
+    let mut user = config.user.as_ref().map(|user| Credentials::new(user.uid, user.gid, user.groups.clone()));
     // Sockets that were meant for us are the workload's (sd_listen_fds(3)).
     let listening = env.value("LISTEN_PID").is_some_and(|pid| *pid == *own_pid().to_string());
     let slot = |name| if listening { env.number_slot(name) } else { None };
@@ -93,7 +94,7 @@ pub fn spawn(
         mask: start.mask,
         child_disposition,
         directory: config.workdir.as_deref(),
-        user: user.as_ref(),
+        user: user.as_mut(),
         session: config.session,
         terminal: terminal.map(Terminal::fd),
         pid_slot: slot("LISTEN_PID"),
@@ -131,8 +132,7 @@ fn environment(own: Vector, config: &Config) -> Vector {
     if config.user.is_none() && config.env.is_empty() {
         return own;
     }
-    let home = config.user.as_ref().and_then(|user| user.home.as_ref());
-    let home = home.and_then(|home| CString::new(format!("HOME={home}")).ok());
+    let home = config.user.as_ref().and_then(|user| CString::new(format!("HOME={}", user.home)).ok());
     let additions: Vec<CString> = home.into_iter().chain(config.env.iter().cloned()).collect();
     own.with(&additions)
 }

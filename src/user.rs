@@ -4,72 +4,105 @@
 use crate::files;
 use crate::quoted::Quoted;
 
-/// Whom to run as.
+/// Which user a workload runs as.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct User {
     pub uid: u32,
     pub gid: u32,
     /// The supplementary groups.
     pub groups: Vec<u32>,
-    /// The home directory, if /etc/passwd knows the user.
-    pub home: Option<String>,
+    /// The home directory: `/` if /etc/passwd has none.
+    pub home: String,
 }
 
 /// The user that `text` names: `USER` or `USER:GROUP`, as for a container's user.
 ///
 /// # Errors
-/// Which of the two does not exist.
+/// Which of the two does not exist, or has no valid number.
 pub fn find(text: &str) -> Result<User, String> {
     let read = |path| files::text(path).unwrap_or_default();
     find_in(&read("/etc/passwd"), &read("/etc/group"), text)
 }
 
-/// With a group in `text` there are no supplementary groups; without one they are those that list the
-/// user. A number that /etc/passwd does not know has group 0, as with container engines.
+/// With a group in `text` there are no supplementary groups; without one they are those that list the user. A
+/// number that /etc/passwd does not have gets group 0, no supplementary groups and the home directory `/`, as with
+/// container engines and gosu.
 fn find_in(passwd: &str, group: &str, text: &str) -> Result<User, String> {
     let (user, wanted_group) = text.split_once(':').map_or((text, None), |(user, group)| (user, Some(group)));
-    let entry = entry(passwd, user);
-    let Some(uid) = entry.as_ref().map_or(user.parse().ok(), |entry| entry.get(2)?.parse().ok()) else {
-        return Err(format!("no such user: {}", Quoted(user.as_bytes())));
+    let (uid, entry) = look_up(passwd, "user", user)?;
+    let gid = match (wanted_group, &entry) {
+        (Some(wanted), _) => look_up(group, "group", wanted)?.0,
+        (None, Some(entry)) => field_id(entry, 3).ok_or_else(|| invalid("group", user))?,
+        (None, None) => 0,
     };
-    let name = entry.as_ref().map_or(user, |entry| entry[0]);
-    let (gid, groups) = match wanted_group {
-        Some(wanted) => (
-            group_id(group, wanted).ok_or_else(|| format!("no such group: {}", Quoted(wanted.as_bytes())))?,
-            Vec::new(),
-        ),
-        None => {
-            let gid = entry.as_ref().and_then(|entry| entry.get(3)?.parse().ok()).unwrap_or(0);
-            (gid, memberships(group, name))
+    let groups = match (wanted_group, &entry) {
+        (None, Some(entry)) => memberships(group, entry[0])?,
+        _ => Vec::new(),
+    };
+    let home = entry.and_then(|entry| entry.get(5).copied()).filter(|home| !home.is_empty());
+    Ok(User { uid, gid, groups, home: home.unwrap_or("/").to_owned() })
+}
+
+/// The number of the user or group that `key` names, and its line, if there is one. A number always means that number,
+/// also where a line has it for a name (as gosu and setpriv have it).
+fn look_up<'t>(text: &'t str, what: &str, key: &str) -> Result<(u32, Option<Vec<&'t str>>), String> {
+    let mut lines = fields(text);
+    if is_number(key) {
+        let number = id(key).ok_or_else(|| invalid(what, key))?;
+        return Ok((number, lines.find(|line| field_id(line, 2) == Some(number))));
+    }
+    let Some(line) = lines.find(|line| line[0] == key && line.len() > 2) else {
+        return Err(format!("no such {what}: {}", Quoted(key.as_bytes())));
+    };
+    let number = field_id(&line, 2).ok_or_else(|| invalid(what, key))?;
+    Ok((number, Some(line)))
+}
+
+fn invalid(what: &str, key: &str) -> String {
+    format!("not a valid {what} id, which is 0 to {}: of {}", u32::MAX - 1, Quoted(key.as_bytes()))
+}
+
+/// The fields of each line.
+fn fields(text: &str) -> impl Iterator<Item = Vec<&str>> {
+    text.lines().map(|line| line.split(':').collect())
+}
+
+fn field_id(line: &[&str], index: usize) -> Option<u32> {
+    id(line.get(index)?)
+}
+
+fn is_number(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+/// The id that `text` is, in digits alone. The highest number of 32 bits is none: setresuid(2) takes it, -1, for
+/// "leave unchanged".
+fn id(text: &str) -> Option<u32> {
+    if is_number(text) { text.parse().ok().filter(|id| *id != u32::MAX) } else { None }
+}
+
+/// The groups that list `name` among their members, each once.
+fn memberships(group: &str, name: &str) -> Result<Vec<u32>, String> {
+    let mut groups = Vec::new();
+    for line in fields(group) {
+        if line.get(3).is_some_and(|members| members.split(',').any(|it| it == name)) {
+            let id = field_id(&line, 2).ok_or_else(|| invalid("group", line[0]))?;
+            if !groups.contains(&id) {
+                groups.push(id);
+            }
         }
-    };
-    let home = entry.and_then(|entry| Some((*entry.get(5)?).to_owned()));
-    Ok(User { uid, gid, groups, home })
-}
-
-/// The fields of the line whose first (name) or third (number) field is `key`; names come first.
-fn entry<'t>(text: &'t str, key: &str) -> Option<Vec<&'t str>> {
-    let fields = || text.lines().map(|line| line.split(':').collect::<Vec<_>>());
-    fields().find(|it| it[0] == key && it.len() > 2).or_else(|| fields().find(|it| it.get(2) == Some(&key)))
-}
-
-fn group_id(group: &str, wanted: &str) -> Option<u32> {
-    entry(group, wanted).map_or(wanted, |entry| entry[2]).parse().ok()
-}
-
-/// The groups that list `name` among their members.
-fn memberships(group: &str, name: &str) -> Vec<u32> {
-    let lines = group.lines().map(|line| line.split(':').collect::<Vec<_>>());
-    let listing = lines.filter(|it| it.get(3).is_some_and(|members| members.split(',').any(|it| it == name)));
-    listing.filter_map(|entry| entry[2].parse().ok()).collect()
+    }
+    Ok(groups)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    const PASSWD: &str = "root:x:0:0:root:/root:/bin/sh\napp:x:1000:100::/srv/app:\nbad:x\n7:x:8:9::/7:\n";
-    const GROUP: &str = "root:x:0:\nusers:x:100:\nlog:x:4:app,other\ndata:x:33:app\n";
+    const PASSWD: &str = "root:x:0:0:root:/root:/bin/sh\napp:x:1000:100::/srv/app:\nbad:x\n7:x:8:9::/7:\n\
+        none:x:4294967295:0::/:\nhalf:x:20:4294967295::/:\nplus:x:+0:0::/:\nhomeless:x:30:30\nodd:x:40:40::/:\n";
+    const GROUP: &str = "root:x:0:\nusers:x:100:\nlog:x:4:app,other\ndata:x:33:app\nlog2:x:4:app\n\
+        all:x:4294967295:odd\n12:x:13:\n7:x:9:1234\n";
 
     fn found(text: &str) -> Result<(u32, u32, Vec<u32>), String> {
         find_in(PASSWD, GROUP, text).map(|user| (user.uid, user.gid, user.groups))
@@ -79,19 +112,51 @@ mod tests {
     fn by_name_and_by_number() {
         assert_eq!(found("app"), Ok((1000, 100, vec![4, 33])));
         assert_eq!(found("1000"), Ok((1000, 100, vec![4, 33])));
+        assert_eq!(found("01000"), Ok((1000, 100, vec![4, 33])));
         assert_eq!(found("app:log"), Ok((1000, 4, vec![])));
-        assert_eq!(found("app:12"), Ok((1000, 12, vec![])));
-        assert_eq!(found("1234"), Ok((1234, 0, vec![])));
         assert_eq!(found("1234:5"), Ok((1234, 5, vec![])));
-        assert_eq!(found("7"), Ok((8, 9, vec![])), "a name may look like a number");
-        assert_eq!(find_in(PASSWD, GROUP, "app").unwrap().home.as_deref(), Some("/srv/app"));
-        assert_eq!(find_in("", "", "5").unwrap().home, None);
+        assert_eq!(found("4294967294:4294967294"), Ok((4294967294, 4294967294, vec![])));
     }
 
     #[test]
-    fn who_does_not_exist() {
-        for text in ["nobody-here", "", ":log", "bad", "app:nope", "app:", "-1", "4294967296"] {
+    fn a_number_is_never_a_name() {
+        assert_eq!(found("7"), Ok((7, 0, vec![])), "there is a user called 7");
+        assert_eq!(found("app:12"), Ok((1000, 12, vec![])), "there is a group called 12");
+        assert_eq!(found("1234"), Ok((1234, 0, vec![])), "a group has a member called 1234");
+    }
+
+    #[test]
+    fn home_directories() {
+        let home = |text| find_in(PASSWD, GROUP, text).unwrap().home;
+        assert_eq!(home("app"), "/srv/app");
+        assert_eq!(home("1000:5"), "/srv/app");
+        assert_eq!(home("1234"), "/");
+        assert_eq!(home("homeless"), "/");
+    }
+
+    #[test]
+    fn what_does_not_exist() {
+        for text in ["nobody-here", "", ":log", "bad", "app:nope", "app:", "-1", "+0", "0x0", " 0", "app:+0"]
+        {
             assert!(found(text).is_err(), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn what_has_no_valid_number() {
+        for text in [
+            "4294967295",
+            "4294967296",
+            "1000:4294967295",
+            "app:4294967295",
+            "app:all",
+            "none",
+            "half",
+            "plus",
+            "odd",
+        ] {
+            let error = found(text).unwrap_err();
+            assert!(error.contains("not a valid"), "{text}: {error}");
         }
     }
 }

@@ -9,6 +9,13 @@ use std::ffi::{CStr, OsStr, c_int, c_void};
 use std::os::unix::ffi::OsStrExt;
 use std::ptr;
 
+#[cfg(not(any(target_arch = "x86", target_arch = "arm")))]
+use libc::{SYS_setgroups, SYS_setresgid, SYS_setresuid};
+// There, the calls with these names take ids of 16 bits.
+#[cfg(any(target_arch = "x86", target_arch = "arm"))]
+use libc::{
+    SYS_setgroups32 as SYS_setgroups, SYS_setresgid32 as SYS_setresgid, SYS_setresuid32 as SYS_setresuid,
+};
 use nix::errno::Errno;
 
 use super::check;
@@ -35,8 +42,8 @@ pub struct Launch<'a> {
     pub child_disposition: Disposition,
     /// The working directory, if another one than ours.
     pub directory: Option<&'a CStr>,
-    /// Whom to run as, if as somebody else.
-    pub user: Option<&'a Credentials>,
+    /// Which user to run as, if not as init's.
+    pub user: Option<&'a mut Credentials>,
     /// Which session and group it is to be in.
     pub session: Session,
     /// The terminal whose foreground goes to the workload's own group.
@@ -47,12 +54,14 @@ pub struct Launch<'a> {
     pub pidfd_slot: Option<NumberSlot>,
 }
 
-/// Whom a workload runs as.
+/// Which user a workload runs as.
 pub struct Credentials {
-    pub uid: u32,
-    pub gid: u32,
+    uid: u32,
+    gid: u32,
     /// The supplementary groups.
-    pub groups: Vec<u32>,
+    groups: Vec<u32>,
+    /// Room for the supplementary groups that the child has, since it cannot allocate.
+    present: Vec<u32>,
 }
 
 /// Which session and process group a workload is started in.
@@ -73,6 +82,8 @@ pub enum Failure {
     Fork(Errno),
     /// It could not become the user.
     User(Errno),
+    /// The kernel said that it had become the user, and it had not.
+    OtherUser,
     /// The working directory could not be entered.
     Directory(Errno),
     /// The program could not be executed.
@@ -130,7 +141,7 @@ unsafe extern "C" fn child(birth: *mut c_void) -> ! {
 
 impl Launch<'_> {
     /// Runs in the child. Nothing here allocates, panics or comes back but with the reason why.
-    fn become_workload(&self) -> Failure {
+    fn become_workload(&mut self) -> Failure {
         // SAFETY: the calls take numbers; the child is single-threaded.
         unsafe {
             let pid = libc::getpid();
@@ -159,8 +170,8 @@ impl Launch<'_> {
         if self.child_disposition == Disposition::Ignore {
             set_disposition(Signal::CHLD, Disposition::Ignore);
         }
-        if let Some(Err(errno)) = self.user.map(Credentials::assume) {
-            return Failure::User(errno);
+        if let Some(Err(failure)) = self.user.as_mut().map(|user| user.assume()) {
+            return failure;
         }
         // SAFETY: the directory is a C string.
         if let Some(directory) = self.directory
@@ -234,15 +245,56 @@ impl Launch<'_> {
 }
 
 impl Credentials {
-    /// Becomes that user. By system call: the C library would first look for other threads to tell.
-    fn assume(&self) -> Result<(), Errno> {
-        let Credentials { uid, gid, groups } = self;
+    /// Those of this user.
+    pub fn new(uid: u32, gid: u32, groups: Vec<u32>) -> Credentials {
+        // SAFETY: without room getgroups writes nothing, and returns how many there are.
+        let present = unsafe { libc::getgroups(0, ptr::null_mut()) };
+        let room = groups.len().max(usize::try_from(present).unwrap_or(0));
+        Credentials { uid, gid, groups, present: vec![0; room] }
+    }
+
+    /// Becomes that user, unless the process is that user: then it needs no privilege. By system call: the C library
+    /// would first look for other threads to do the same.
+    ///
+    /// The ids are read back, since -1 means "leave unchanged" to the kernel, and a seccomp filter may say that
+    /// a call succeeded and not make it.
+    fn assume(&mut self) -> Result<(), Failure> {
+        if self.are_assumed() {
+            return Ok(());
+        }
+        let Credentials { uid, gid, groups, .. } = self;
         // SAFETY: the calls take numbers, and a list of groups with its length.
         unsafe {
-            check(libc::syscall(libc::SYS_setgroups, groups.len(), groups.as_ptr()))?;
-            check(libc::syscall(libc::SYS_setresgid, *gid, *gid, *gid))?;
-            check(libc::syscall(libc::SYS_setresuid, *uid, *uid, *uid)).map(|_| ())
+            check(libc::syscall(SYS_setgroups, groups.len(), groups.as_ptr())).map_err(Failure::User)?;
+            check(libc::syscall(SYS_setresgid, *gid, *gid, *gid)).map_err(Failure::User)?;
+            check(libc::syscall(SYS_setresuid, *uid, *uid, *uid)).map_err(Failure::User)?;
         }
+        if self.are_assumed() { Ok(()) } else { Err(Failure::OtherUser) }
+    }
+
+    /// Whether the process has these ids, real, effective and saved. Its group may be one of its supplementary groups
+    /// or not: that makes no difference to what it may do, and engines differ.
+    fn are_assumed(&mut self) -> bool {
+        let Credentials { uid, gid, groups, present } = self;
+        let (mut uids, mut gids) = ([0; 3], [0; 3]);
+        let [real, effective, saved] = &mut uids;
+        let [real_group, effective_group, saved_group] = &mut gids;
+        // SAFETY: each call writes to what it is given and no further; `present` is as long as it says.
+        let (answer, count) = unsafe {
+            let answer = libc::getresuid(real, effective, saved)
+                | libc::getresgid(real_group, effective_group, saved_group);
+            (answer, libc::getgroups(present.len() as c_int, present.as_mut_ptr()))
+        };
+        // More groups than there is room for are an error, and other groups.
+        let Some(present) = usize::try_from(count).ok().and_then(|count| present.get(..count)) else {
+            return false;
+        };
+        let within = |some: &[u32], all: &[u32]| some.iter().all(|id| id == gid || all.contains(id));
+        answer == 0
+            && uids == [*uid; 3]
+            && gids == [*gid; 3]
+            && within(groups, present)
+            && within(present, groups)
     }
 }
 

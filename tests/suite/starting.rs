@@ -273,6 +273,90 @@ fn user_directory_and_environment_as_told() {
     assert_eq!(run.lines(), ["54328", "54329", "54329"]);
 }
 
+/// podinit with these files in the place of /etc/passwd and /etc/group.
+fn with_users(passwd: &str, group: &str, args: &[&str]) -> Command {
+    let dir = scratch("users");
+    fs::write(dir.join("passwd"), passwd).unwrap();
+    fs::write(dir.join("group"), group).unwrap();
+    let dir = dir.display();
+    let script = format!(
+        "mount --bind {dir}/passwd /etc/passwd && mount --bind {dir}/group /etc/group && exec \"$@\""
+    );
+    let mut command = unshare();
+    command.args(["sh", "-c", &script, "sh"]).arg(podinit()).args(args);
+    command
+}
+
+#[test]
+fn ids_that_the_kernel_takes_for_something_else_are_refused() {
+    for user in ["4294967295", "1000:4294967295", "4294967295:1000", "root:4294967295"] {
+        let run = finish(&mut as_process(&["--user", user, "id", "-u"]));
+        run.assert_refused(125, &["not a valid", "4294967295"]);
+    }
+    for user in ["+0", "0:+0", "-1"] {
+        finish(&mut as_process(&["--user", user, "id", "-u"])).assert_refused(125, &["no such"]);
+    }
+    // And where a file has them.
+    let passwd = "a:x:4294967295:0::/:\nb:x:0:4294967295::/:\nc:x:0:0::/:\n";
+    for (user, culprit) in [("a", "user"), ("b", "group"), ("c", "group"), ("0:g", "group")] {
+        let run = finish(&mut with_users(passwd, "g:x:4294967295:c\n", &["--user", user, "id", "-u"]));
+        run.assert_refused(125, &["not a valid", culprit]);
+    }
+}
+
+#[test]
+fn a_number_means_the_number() {
+    if !have_root() {
+        return;
+    }
+    let show = ["sh", "-c", "id -u; id -g; echo $HOME"];
+    let passwd = "54321:x:0:0:a name like a number:/root:\napp:x:54322:54323::/srv:\n";
+    let as_user = |user: &str| {
+        finish(&mut with_users(passwd, "54323:x:0:54321\n", &[&["--user", user], &show[..]].concat()))
+    };
+    assert_eq!(as_user("54321").lines(), ["54321", "0", "/"]);
+    assert_eq!(as_user("54322").lines(), ["54322", "54323", "/srv"]);
+    assert_eq!(as_user("app:54323").lines(), ["54322", "54323", "/srv"]);
+}
+
+#[test]
+fn to_be_that_user_already_takes_no_privilege() {
+    if !have("setpriv") || !have_root() {
+        return;
+    }
+    let start = |groups: &str, user: &str| {
+        let mut command = Command::new("setpriv");
+        command.args(["--reuid=54321", "--regid=54322", groups]).arg(podinit());
+        finish(command.args(["--user", user, "sh", "-c", "id -u; id -g; echo $HOME"]))
+    };
+    for groups in ["--clear-groups", "--groups=54322"] {
+        let run = start(groups, "54321:54322");
+        assert_eq!(run.lines(), ["54321", "54322", "/"], "{groups}: {run:?}");
+    }
+    // Another user, another group, or other supplementary groups do.
+    for (groups, user) in [
+        ("--clear-groups", "54320:54322"),
+        ("--clear-groups", "54321:54320"),
+        ("--clear-groups", "54321"),
+        ("--groups=54330", "54321:54322"),
+    ] {
+        start(groups, user).assert_refused(125, &["Operation not permitted"]);
+    }
+}
+
+#[test]
+fn a_change_of_user_that_is_only_claimed_is_noticed() {
+    if !have("python3") || !have_root() {
+        return;
+    }
+    for number in [libc::SYS_setgroups, libc::SYS_setresgid, libc::SYS_setresuid] {
+        let mut command = Command::new("setpriv");
+        command.args(["--groups=54330", "python3", &helper("claim.py"), &number.to_string()]);
+        let run = finish(command.arg(podinit()).args(["--user", "54321:54322", "id"]));
+        run.assert_refused(125, &["the ids are not those"]);
+    }
+}
+
 #[test]
 fn a_pid_namespace_of_its_own() {
     if !have_root() {
