@@ -41,6 +41,9 @@ pub fn run(start: &Start, config: &Config, program: usize) -> u8 {
     let main = match spawn(start, config, program, foreground, child_disposition) {
         Ok(main) => main,
         Err(error) => {
+            if let Some(terminal) = foreground {
+                terminal.take_back();
+            }
             error!("{error}");
             return error.status(config.failures);
         }

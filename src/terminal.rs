@@ -35,12 +35,18 @@ impl Terminal {
         }
     }
 
-    /// Takes the foreground back from the workload's group, for whoever started us.
+    /// Takes the foreground back from the workload's group, for the process that started init.
     pub fn take_back_from(self, main: Pid) {
         if foreground_group(self.fd) == Ok(main.get()) {
-            // Group 0 lies outside our PID namespace and cannot be named: EINVAL or ESRCH then.
-            let _ = set_foreground_group(self.fd, own_group());
+            self.take_back();
         }
+    }
+
+    /// Takes the foreground back, where a workload that did not start may have taken it: its group is dead, and
+    /// whichever process reads from the terminal would get EIO.
+    pub fn take_back(self) {
+        // Group 0 lies outside our PID namespace and cannot be named: EINVAL or ESRCH then.
+        let _ = set_foreground_group(self.fd, own_group());
     }
 }
 

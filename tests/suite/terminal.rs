@@ -195,6 +195,16 @@ fn the_terminal_is_given_back() {
     assert_eq!(typist.code(), Some(0));
 }
 
+#[test]
+fn the_terminal_is_given_back_after_a_failed_start() {
+    let script = format!("{} /nonexistent; read line; echo got $line", podinit().display());
+    let mut command = Command::new("sh");
+    command.args(["-c", &script]);
+    let mut typist = Typist::start(command, true);
+    typist.sees("nonexistent").types("hello\n").sees("got hello");
+    assert_eq!(typist.code(), Some(0));
+}
+
 /// An interactive bash on a terminal that runs podinit as a job, not as PID 1.
 fn shell_with_podinit_as_job() -> Typist {
     let mut command = Command::new("bash");
