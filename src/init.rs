@@ -1,6 +1,6 @@
 //! The life of an init: start the workload, pass signals on, reap, and leave as the workload did.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use log::{error, info, warn};
 use nix::sched::sched_yield;
@@ -21,6 +21,9 @@ use crate::sys::process::{
 };
 use crate::sys::signal::{Disposition, act_by_default, kill_group, kill_process, set_disposition};
 use crate::terminal::{self, Terminal, follow_stop};
+
+/// How long after the last time a main process that reads or writes in the background is continued again.
+const RESUME_AGAIN: Duration = Duration::from_secs(1);
 
 /// Runs the workload that begins at argument `program`, and returns our exit status.
 pub fn run(start: &Start, config: &Config, program: usize) -> u8 {
@@ -48,12 +51,13 @@ pub fn run(start: &Start, config: &Config, program: usize) -> u8 {
             return error.status(config.failures);
         }
     };
-    let terminal = terminal.filter(|_| own.get() != 1);
     let end = match attend(config, own, main, terminal) {
         Ok(end) => end,
         Err(status) => return status,
     };
-    if let Some(terminal) = terminal {
+    if let Some(terminal) = terminal
+        && own.get() != 1
+    {
         terminal.take_back_from(main);
     }
     if let Some(signal) = config.death(end) {
@@ -69,13 +73,16 @@ pub fn run(start: &Start, config: &Config, program: usize) -> u8 {
 /// Our exit status if it cannot be attended to.
 pub fn attend(config: &Config, own: Pid, main: Pid, terminal: Option<Terminal>) -> Result<End, u8> {
     info!("started the workload as {main}");
+    let on_terminal = terminal.is_some();
+    let terminal = terminal.filter(|_| own.get() != 1);
     let mailbox = settle(own, terminal).map_err(|errno| {
         error!("signalfd: {}", describe(errno));
         let _ = kill_process(main, Signal::TERM);
         config.failures.own
     })?;
     let rest = Rest::new(own);
-    Ok(Init { config, own, main, terminal, mailbox, rest, main_is_stopped: false }.live())
+    let stops = Stops { on_terminal, forwarded: false, resumed: None };
+    Ok(Init { config, own, main, terminal, mailbox, rest, main_is_stopped: false, stops }.live())
 }
 
 /// An init whose workload runs.
@@ -88,6 +95,17 @@ struct Init<'a> {
     mailbox: Mailbox,
     rest: Rest,
     main_is_stopped: bool,
+    stops: Stops,
+}
+
+/// What is to be known of a stop of the main process, where init cannot be stopped with it.
+struct Stops {
+    /// Whether a terminal can have caused it.
+    on_terminal: bool,
+    /// Whether init has forwarded a stop signal: then the stop is wanted.
+    forwarded: bool,
+    /// When the main process was last continued.
+    resumed: Option<Instant>,
 }
 
 impl Init<'_> {
@@ -127,6 +145,7 @@ impl Init<'_> {
                         self.terminal.inspect(|terminal| terminal.hand_to(self.main));
                     }
                     let sent = forwarder.forward(received, &mut self.rest);
+                    self.stops.forwarded |= sent.is_some_and(is_tty_stop);
                     if sent.is_some() && asks_to_stop(received.signal) && kill_at.is_none() && !killed {
                         kill_at = self.config.kill_after.and_then(|after| Instant::now().checked_add(after));
                     }
@@ -143,15 +162,34 @@ impl Init<'_> {
         }
     }
 
-    /// Stops us because the main process has been stopped, if that is how the shell comes back.
-    fn follow_stop(&self, signal: Signal) {
-        if self.own.get() != 1 && !self.config.suspends {
-            follow_stop(self.terminal, self.main, signal);
+    /// Stops init because the main process has been stopped, if that is how the shell comes back. Where init cannot be
+    /// stopped, no shell would continue the main process.
+    fn follow_stop(&mut self, signal: Signal) {
+        let is_pid_1 = self.own.get() == 1;
+        if self.config.suspends && !is_pid_1 {
+            return;
+        }
+        if is_pid_1 || !follow_stop(self.terminal, self.main, signal) {
+            self.resume(signal);
+        }
+    }
+
+    /// Continues the main process, which a key of the terminal has stopped (^Z) for good. In the place of init it
+    /// would not have been stopped: the kernel spares PID 1 and orphaned process groups.
+    fn resume(&mut self, signal: Signal) {
+        let wanted = std::mem::take(&mut self.stops.forwarded);
+        // If it reads in the background it is stopped again at once; it is not continued over and over.
+        let again =
+            signal != Signal::TSTP && self.stops.resumed.is_some_and(|at| at.elapsed() < RESUME_AGAIN);
+        if self.stops.on_terminal && is_tty_stop(signal) && !wanted && !again {
+            self.stops.resumed = Some(Instant::now());
+            self.main_is_stopped = false;
+            let _ = kill_group(self.main, Signal::CONT);
         }
     }
 
     /// What comes of a terminal's stop signal that was sent to us.
-    fn stop_with_terminal(&self, signal: Signal) {
+    fn stop_with_terminal(&mut self, signal: Signal) {
         if self.config.suspends {
             let _ = kill_process(self.own, Signal::STOP);
         } else if self.main_is_stopped {

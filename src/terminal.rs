@@ -50,10 +50,10 @@ impl Terminal {
     }
 }
 
-/// Stops us, since the main process has been stopped by `signal`, so that the shell we were started
-/// from comes back. PID 1 cannot be stopped, nor can a process group without such a shell; that is as
-/// well, since nobody would continue it.
-pub fn follow_stop(terminal: Option<Terminal>, main: Pid, signal: Signal) {
+/// Stops init, since the main process has been stopped by `signal`, so that the shell that init was started from
+/// continues. Returns whether the main process continues, or will be continued: false if init was not stopped. (The kernel
+/// does not stop a process group without such a shell, an orphaned one: no process would continue it.)
+pub fn follow_stop(terminal: Option<Terminal>, main: Pid, signal: Signal) -> bool {
     if let Some(terminal) = terminal
         && matches!(signal, Signal::TTIN | Signal::TTOU)
         && terminal.is_ours()
@@ -61,11 +61,11 @@ pub fn follow_stop(terminal: Option<Terminal>, main: Pid, signal: Signal) {
         // A shell's `fg` of a job that runs gives its group the terminal without a SIGCONT.
         terminal.hand_to(main);
         let _ = kill_group(main, Signal::CONT);
-        return;
+        return true;
     }
     if is_pending(Signal::CONT) {
         // The shell has continued us already; a stop now would take that back.
-        return;
+        return true;
     }
     if terminal.is_some() && matches!(signal, Signal::TSTP | Signal::TTIN | Signal::TTOU) {
         // The terminal would have stopped our whole group, had the workload not been moved out of it:
@@ -73,6 +73,8 @@ pub fn follow_stop(terminal: Option<Terminal>, main: Pid, signal: Signal) {
         let _ = kill_own_group(Signal::TSTP);
     }
     act_by_default(Signal::TSTP);
+    // What ends a stop is a SIGCONT, which is blocked and stays pending.
+    is_pending(Signal::CONT)
 }
 
 /// Leaves the terminal on stdin to the workload, which is to have it in a session of its own.

@@ -11,7 +11,7 @@ use std::sync::mpsc::{Receiver, channel};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use crate::support::{children_of, eventually, helper, kill, podinit, scratch, unshare};
+use crate::support::{children_of, eventually, helper, kill, podinit, scratch, status_field, unshare};
 
 /// A program on a terminal of its own, and somebody who types and reads.
 pub struct Typist {
@@ -202,6 +202,56 @@ fn the_terminal_is_given_back_after_a_failed_start() {
     command.args(["-c", &script]);
     let mut typist = Typist::start(command, true);
     typist.sees("nonexistent").types("hello\n").sees("got hello");
+    assert_eq!(typist.code(), Some(0));
+}
+
+/// podinit as the leader of a session, as in `ssh -t`: its process group is orphaned, and the kernel does not stop it.
+fn orphaned_with_terminal(workload: &[&str]) -> Typist {
+    let mut command = Command::new(podinit());
+    command.args(workload);
+    Typist::start(command, true)
+}
+
+#[test]
+fn where_init_cannot_be_stopped_the_workload_goes_on() {
+    let resumed = helper("resumed.py");
+    for start in [pid_1_with_terminal, orphaned_with_terminal] {
+        let mut typist = start(&["python3", &resumed]);
+        typist.sees("begun");
+        for _ in 0..3 {
+            typist.types("\x1a").sees("goes on");
+        }
+        typist.types("again\n").sees("read again");
+        assert_eq!(typist.code(), Some(0));
+    }
+}
+
+#[test]
+fn a_stop_that_was_sent_to_init_lasts() {
+    let mut typist = pid_1_with_terminal(&["python3", &helper("resumed.py")]);
+    typist.sees("begun");
+    let init = children_of(typist.child.id() as i32)[0];
+    let workload = children_of(init)[0];
+    kill(init, libc::SIGTSTP);
+    eventually("the workload is stopped", || status_field(workload, "State").starts_with('T'));
+    // What is typed is read once the workload goes on, and not before.
+    typist.types("again\n");
+    kill(init, libc::SIGCONT);
+    let before = typist.reads_up_to("read again");
+    assert_eq!(before.matches("goes on").count(), 1, "{before}");
+    assert_eq!(typist.code(), Some(0));
+}
+
+#[test]
+fn a_workload_that_reads_in_the_background_is_not_continued_over_and_over() {
+    let mut typist = orphaned_with_terminal(&["python3", &helper("background.py")]);
+    typist.sees("ready");
+    let workload = children_of(typist.child.id() as i32)[0];
+    eventually("the workload is stopped", || status_field(workload, "State").starts_with('T'));
+    typist.types("first\n").sees("child: first").types("second\n");
+    typist.sees("main: second, continued ");
+    let times: u32 = typist.reads_up_to(" times").trim_end_matches(" times").parse().unwrap();
+    assert!(times <= 3, "continued {times} times");
     assert_eq!(typist.code(), Some(0));
 }
 
