@@ -7,10 +7,11 @@ use nix::sched::sched_yield;
 
 use crate::config::{AtExit, Config, Subreaper, Target};
 use crate::forward::Forwarder;
+use crate::mailbox::{Event, Mailbox};
 use crate::reap::reap;
 use crate::rest::Rest;
 use crate::settle::settle;
-use crate::signals::{Event, Mailbox, Signal};
+use crate::signals::Signal;
 use crate::spawn::spawn;
 use crate::stop::{kill, stop};
 use crate::sys::describe;

@@ -1,11 +1,11 @@
 //! podinit: PID 1 of a container, in little.
 //!
-//! The way of a signal, front to back: it arrives in `signals`, `init` decides what it means, and
+//! The way of a signal, front to back: it arrives in `mailbox`, `init` decides what it means, and
 //! `forward` delivers it; once the workload is gone, `stop` has the `rest` end. In a pod's shared PID
 //! namespace `pod` is in the place of `init`, and delivers to the leaders of the `containers`.
 //!
 //! `cli`, `persona` and `config` come before; `namespace` is for an init that makes its own; `deliver`, `spawn`,
-//! `user`, `settle`, `reap`, `received`, `terminal`, `procfs`, `files` and `quoted` stand beside; and `sys` below them all is the
+//! `user`, `settle`, `reap`, `terminal`, `procfs`, `files` and `quoted` stand beside; and `sys` below them all is the
 //! only one to use `unsafe`.
 #![cfg_attr(not(test), no_main)]
 #![deny(unsafe_code)]
@@ -18,6 +18,7 @@ mod files;
 mod forward;
 mod init;
 mod logger;
+mod mailbox;
 mod namespace;
 mod persona;
 mod pod;

@@ -6,7 +6,7 @@ use log::warn;
 use nix::errno::Errno;
 use nix::unistd::chdir;
 
-use crate::signals::Mailbox;
+use crate::mailbox::Mailbox;
 use crate::sys::describe;
 use crate::sys::fd::{STDERR, close_between};
 use crate::sys::process::Pid;

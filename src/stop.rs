@@ -7,10 +7,12 @@ use std::time::{Duration, Instant};
 use log::{debug, info, warn};
 
 use crate::config::Config;
+use crate::mailbox::{Event, Mailbox};
 use crate::procfs;
 use crate::reap::reap;
+use crate::received::Received;
 use crate::rest::{Left, Rest};
-use crate::signals::{Event, Mailbox, Received, Signal};
+use crate::signals::Signal;
 
 /// How long to wait for those who have been killed, so that they are reaped. Nobody can refuse to die,
 /// but one that waits for a disk may take its time, and one of another user's may not be ours to kill.

@@ -10,7 +10,8 @@ use super::{Pod, describe_sender};
 use crate::config::Config;
 use crate::containers::Containers;
 use crate::procfs::{self, Identity, Stat, Status};
-use crate::signals::{Received, Signal};
+use crate::received::Received;
+use crate::signals::Signal;
 use crate::sys::pidfd::PidFd;
 
 /// How soon to look again where no event says that a process has ended: /proc hides it, or there are no pidfds (before

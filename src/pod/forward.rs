@@ -7,7 +7,8 @@ use super::{Pod, describe_sender};
 use crate::config::PodTarget;
 use crate::containers::{self, Container};
 use crate::procfs::{self, Status};
-use crate::signals::{Received, Signal};
+use crate::received::Received;
+use crate::signals::Signal;
 
 /// These sit in sigtimedwait, where the kernel shows what is awaited neither as blocked nor as caught;
 /// and they handle everything.
