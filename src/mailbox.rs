@@ -1,17 +1,20 @@
 //! The mailbox that every signal arrives in, and the wait for what may come before one.
 
+use std::cell::Cell;
 use std::os::fd::{AsFd, AsRawFd};
+use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
+use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use nix::sys::signalfd::{SfdFlags, SignalFd};
+use nix::sys::signalfd::{SfdFlags, SignalFd, siginfo};
 
 use crate::received::Received;
 use crate::sys::fd::STDERR;
 use crate::sys::pidfd::PidFd;
 use crate::sys::process::Pid;
-use crate::sys::signal::SignalSet;
+use crate::sys::signal::{SignalSet, receive};
 
 /// What a [`Mailbox`] waits for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -24,10 +27,21 @@ pub enum Event {
     Deadline,
 }
 
+/// After how many reads a signal with a higher number gets its turn.
+const READS_A_TURN: u32 = 64;
+
+/// How long to wait at a time where poll(2) or read(2) fails.
+const MOMENT: Duration = Duration::from_millis(100);
+
 /// The signalfd that every signal arrives in. All of them must be blocked.
 pub struct Mailbox {
     fd: SignalFd,
     own: Pid,
+    /// Whether a read of `fd` waits.
+    blocks: Cell<bool>,
+    reads: Cell<u32>,
+    /// The standard signals that have not had their turn.
+    turn: Cell<SignalSet>,
 }
 
 impl Mailbox {
@@ -42,42 +56,108 @@ impl Mailbox {
             // so take the next free number while this one is in use, and let this one go.
             return Mailbox::open(own);
         }
-        Ok(Mailbox { fd, own })
+        let turn = Cell::new(SignalSet::STANDARD);
+        Ok(Mailbox { fd, own, blocks: Cell::new(true), reads: Cell::new(0), turn })
     }
 
     /// Waits for whatever comes first: a signal, the end of `stranger`, or the deadline. With neither
     /// of these it is one blocking read.
     pub fn next(&self, deadline: Option<Instant>, stranger: Option<&PidFd>) -> Event {
         loop {
-            if let Some(event) = self.wait(deadline, stranger) {
-                return event;
+            // Before a signal is read: a flood of signals must not postpone it.
+            if deadline.is_some_and(|deadline| deadline <= Instant::now()) {
+                return Event::Deadline;
             }
-            // A stop and a continuation may end the read with EINTR (signal(7)); nothing else can, since
-            // there are no handlers.
-            let Ok(Some(info)) = self.fd.read_signal() else { continue };
-            match Received::new(info) {
-                Some(received) if !received.is_own(self.own) => return Event::Signal(received),
-                _ => {}
+            let came = match self.wait(deadline, stranger) {
+                Ok(came) => came,
+                Err(_) => self.wait_without_descriptor(deadline, stranger),
+            };
+            if let Some(event) = came {
+                return event;
             }
         }
     }
 
-    /// Waits until there is a signal to be read, and returns what came before it, if anything did.
-    fn wait(&self, deadline: Option<Instant>, stranger: Option<&PidFd>) -> Option<Event> {
-        if deadline.is_none() && stranger.is_none() {
-            return None;
-        }
-        let readable = |fd| PollFd::new(fd, PollFlags::POLLIN);
-        let mut fds = [readable(self.fd.as_fd()), readable(stranger.map_or(self.fd.as_fd(), PidFd::as_fd))];
+    /// A signal of `set` that is pending already.
+    pub fn take(&self, set: SignalSet) -> Option<Received> {
         loop {
-            let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
-            match poll(&mut fds, left.map_or(PollTimeout::NONE, timeout)) {
-                Ok(0) if left.is_some_and(|left| left.is_zero()) => return Some(Event::Deadline),
-                Ok(0) | Err(_) => {}
-                Ok(_) if fds[0].any() == Some(true) => return None,
-                Ok(_) => return Some(Event::StrangerEnded),
+            let info = receive(set, Duration::ZERO).ok()??;
+            if let Some(received) = self.received(info) {
+                return Some(received);
             }
         }
+    }
+
+    /// Waits once, and returns what came, if anything did.
+    ///
+    /// # Errors
+    /// What poll(2), read(2) and fcntl(2) say: EINVAL if RLIMIT_NOFILE was lowered to fewer descriptors than there are
+    /// to wait for; ENOMEM; EINTR after a stop and a continuation (signal(7)).
+    fn wait(&self, deadline: Option<Instant>, stranger: Option<&PidFd>) -> Result<Option<Event>, Errno> {
+        let taken = self.take_out_of_turn();
+        if taken.is_some() {
+            return Ok(taken.map(Event::Signal));
+        }
+        // After poll a read must not wait: a SIGCONT and a SIGSTOP sent in between take each other away.
+        self.set_blocking(deadline.is_none() && stranger.is_none())?;
+        if !self.blocks.get() {
+            let readable = |fd| PollFd::new(fd, PollFlags::POLLIN);
+            let mut fds =
+                [readable(self.fd.as_fd()), readable(stranger.map_or(self.fd.as_fd(), PidFd::as_fd))];
+            let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
+            // Not one more than needed: poll fails where there are more than descriptors allowed.
+            let fds = &mut fds[..1 + usize::from(stranger.is_some())];
+            poll(fds, left.map_or(PollTimeout::NONE, timeout))?;
+            if fds[0].any() != Some(true) {
+                let ended = fds.get(1).is_some_and(|fd| fd.any() == Some(true));
+                return Ok(ended.then_some(Event::StrangerEnded));
+            }
+        }
+        Ok(self.fd.read_signal()?.and_then(|info| self.received(info)).map(Event::Signal))
+    }
+
+    /// The kernel hands out the lowest number first (signal(7)), so a flood of one signal would hold back those above it,
+    /// SIGCHLD among them, without an end. So every so many reads the standard signals take turns.
+    fn take_out_of_turn(&self) -> Option<Received> {
+        let reads = self.reads.get() + 1;
+        self.reads.set(reads % READS_A_TURN);
+        if reads < READS_A_TURN {
+            return None;
+        }
+        let taken = self.take(self.turn.get());
+        self.turn.set(match taken {
+            Some(received) => self.turn.get().without(received.signal),
+            None => SignalSet::STANDARD,
+        });
+        taken
+    }
+
+    fn set_blocking(&self, blocks: bool) -> Result<(), Errno> {
+        if self.blocks.get() != blocks {
+            let flags = if blocks { OFlag::empty() } else { OFlag::O_NONBLOCK };
+            fcntl(&self.fd, FcntlArg::F_SETFL(flags))?;
+            self.blocks.set(blocks);
+        }
+        Ok(())
+    }
+
+    /// Waits in another way, a moment at the longest, where the usual one has failed.
+    fn wait_without_descriptor(&self, deadline: Option<Instant>, stranger: Option<&PidFd>) -> Option<Event> {
+        let left = deadline.map_or(MOMENT, |deadline| deadline.saturating_duration_since(Instant::now()));
+        let moment = left.min(MOMENT);
+        match receive(SignalSet::ALL, moment) {
+            Ok(Some(info)) => self.received(info).map(Event::Signal),
+            // The pidfd cannot be waited for, so the caller has to look.
+            Ok(None) => stranger.map(|_| Event::StrangerEnded),
+            Err(_) => {
+                sleep(moment);
+                None
+            }
+        }
+    }
+
+    fn received(&self, info: siginfo) -> Option<Received> {
+        Received::new(info).filter(|received| !received.is_own(self.own))
     }
 }
 

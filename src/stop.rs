@@ -13,10 +13,14 @@ use crate::reap::reap;
 use crate::received::Received;
 use crate::rest::{Left, Rest};
 use crate::signals::Signal;
+use crate::sys::signal::SignalSet;
 
 /// How long to wait for those who have been killed, so that they are reaped. Nobody can refuse to die,
 /// but one that waits for a disk may take its time, and one of another user's may not be ours to kill.
 const PATIENCE: Duration = Duration::from_secs(1);
+
+/// How long signals that were queued before the main process's exit may hold up what comes after it.
+const PENDING: Duration = Duration::from_millis(100);
 
 /// Has the rest stop, now that the main process is gone, and returns when nobody is left, or the time
 /// is up: `grace` from now, or `kill_at` if that comes first.
@@ -25,18 +29,11 @@ pub fn stop(config: &Config, grace: Duration, mailbox: &Mailbox, rest: &mut Rest
         return;
     }
     let parting = config.rewritten(Signal::TERM);
-    // What came before we heard of the main process's end goes first: a TERM among it asks everybody already,
-    // and read later it would ask them twice.
-    while let Event::Signal(received) = mailbox.next(Some(Instant::now()), None) {
-        match received.signal {
-            Signal::CHLD => drop(reap(None, config.warn_reaped)),
-            _ => tell(config, received, rest),
-        }
-    }
+    let grace_ends = Instant::now().checked_add(grace);
+    deliver_pending(config, mailbox, rest);
     if let Some(signal) = parting {
         rest.ask(signal);
     }
-    let grace_ends = Instant::now().checked_add(grace);
     let mut deadline = [grace_ends, kill_at].into_iter().flatten().min();
     let mut killed = false;
     loop {
@@ -62,6 +59,27 @@ pub fn stop(config: &Config, grace: Duration, mailbox: &Mailbox, rest: &mut Rest
                 killed = true;
                 deadline = Some(Instant::now() + PATIENCE);
             }
+        }
+    }
+}
+
+/// Delivers the signals that came before the main process's exit was noticed. A flood must not hold up what comes next:
+/// of each standard signal one is taken, since no more can have been pending (signal(7)), and queued ones are taken for
+/// a limited time. Those that are left are delivered later.
+fn deliver_pending(config: &Config, mailbox: &Mailbox, rest: &mut Rest) {
+    let ends = Instant::now() + PENDING;
+    let mut set = SignalSet::ALL;
+    while let Some(received) = mailbox.take(set) {
+        let is_standard = SignalSet::STANDARD.contains(received.signal);
+        if is_standard {
+            set = set.without(received.signal);
+        }
+        match received.signal {
+            Signal::CHLD => drop(reap(None, config.warn_reaped)),
+            _ => tell(config, received, rest),
+        }
+        if !is_standard && ends <= Instant::now() {
+            return;
         }
     }
 }

@@ -3,6 +3,7 @@
 //! what glibc programs call SIGRTMIN). So masks are the kernel's own 64 bits here.
 
 use std::ptr;
+use std::time::Duration;
 
 use nix::errno::Errno;
 use nix::sys::signal::SigSet;
@@ -51,6 +52,9 @@ pub struct SignalSet(u64);
 impl SignalSet {
     /// Every signal there is.
     pub const ALL: SignalSet = SignalSet(!0);
+
+    /// 1 to 31, of which each is pending once at the most.
+    pub const STANDARD: SignalSet = SignalSet(0x7fff_ffff);
 
     /// The set that these bits stand for, as in /proc/PID/status.
     pub fn from_bits(bits: u64) -> SignalSet {
@@ -211,13 +215,40 @@ pub fn is_pending(signal: Signal) -> bool {
 
 /// Takes `signal` from what is pending for us, and forgets it.
 pub fn discard_pending(signal: Signal) {
-    let set: u64 = 1 << (signal.number() - 1);
-    let at_once = libc::timespec { tv_sec: 0, tv_nsec: 0 };
-    let info = ptr::null_mut::<libc::siginfo_t>();
-    // SAFETY: the set is 8 bytes, as the size says; nothing is written.
+    let _ = receive(SignalSet(1 << (signal.number() - 1)), Duration::ZERO);
+}
+
+/// Takes a signal of `set`, all of them blocked, and waits for one for `timeout` at the most. `None` if none came. It says
+/// what a signalfd says of a signal.
+///
+/// # Errors
+/// ENOSYS or EPERM where a seccomp filter has no rt_sigtimedwait(2).
+pub fn receive(set: SignalSet, timeout: Duration) -> Result<Option<libc::signalfd_siginfo>, Errno> {
+    // The kernel's timespec for this call, on 32-bit machines too.
+    let timeout = [timeout.as_secs() as libc::c_long, libc::c_long::from(timeout.subsec_nanos() as i32)];
+    // SAFETY: the set is 8 bytes, as the size says; both structs are plain numbers, for which zeros will do; and which
+    // fields of the union the kernel has written, the code tells.
     unsafe {
-        libc::syscall(libc::SYS_rt_sigtimedwait, &raw const set, info, &raw const at_once, size_of::<u64>())
-    };
+        let mut info: libc::siginfo_t = std::mem::zeroed();
+        let (set, size) = (&raw const set, size_of::<SignalSet>());
+        match check(libc::syscall(libc::SYS_rt_sigtimedwait, set, &raw mut info, &raw const timeout, size)) {
+            Ok(_) => {}
+            Err(Errno::EAGAIN | Errno::EINTR) => return Ok(None),
+            Err(errno) => return Err(errno),
+        }
+        let mut taken: libc::signalfd_siginfo = std::mem::zeroed();
+        taken.ssi_signo = info.si_signo as u32;
+        taken.ssi_code = info.si_code;
+        let of_child = info.si_signo == libc::SIGCHLD && info.si_code > 0;
+        if of_child || matches!(info.si_code, libc::SI_USER | libc::SI_TKILL | libc::SI_QUEUE) {
+            taken.ssi_pid = info.si_pid() as u32;
+            taken.ssi_uid = info.si_uid();
+        }
+        if info.si_code == libc::SI_QUEUE {
+            taken.ssi_ptr = info.si_value().sival_ptr as u64;
+        }
+        Ok(Some(taken))
+    }
 }
 
 /// What came with a queued signal (sigqueue(3)).

@@ -4,6 +4,7 @@ mod attacks;
 mod exiting;
 mod forwarding;
 mod hidden;
+mod load;
 mod logging;
 mod names;
 mod pod;

@@ -1,0 +1,136 @@
+//! Deadlines hold and nothing spins, whatever is sent to podinit and whatever fails.
+
+use std::io::Write;
+use std::process::Stdio;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::Duration;
+
+use crate::support::{Running, as_pid_1, children_of, eventually, finish, helper, kill, status_field};
+
+/// Calls `act` as long as `signal` is sent to the process `pid` as fast as can be, the real-time ones with a value.
+fn under_a_flood<T>(pid: i32, signal: i32, act: impl FnOnce() -> T) -> T {
+    assert!(pid > 1, "never everybody");
+    // By a pidfd, so that it ends with the process and never reaches another one.
+    let pidfd = unsafe { libc::syscall(libc::SYS_pidfd_open, pid, 0) };
+    assert!(pidfd > 0, "pidfd_open: {}", std::io::Error::last_os_error());
+    let done = AtomicBool::new(false);
+    /// Ends the flood, where the test fails as well.
+    struct End<'a>(&'a AtomicBool);
+    impl Drop for End<'_> {
+        fn drop(&mut self) {
+            self.0.store(true, Ordering::Relaxed);
+        }
+    }
+    thread::scope(|scope| {
+        let _end = End(&done);
+        scope.spawn(|| {
+            let mut info: libc::siginfo_t = unsafe { std::mem::zeroed() };
+            (info.si_signo, info.si_code) = (signal, libc::SI_QUEUE);
+            let info = if signal > 31 { &raw const info } else { std::ptr::null() };
+            while !done.load(Ordering::Relaxed) {
+                unsafe { libc::syscall(libc::SYS_pidfd_send_signal, pidfd, signal, info, 0) };
+            }
+            unsafe { libc::close(pidfd as i32) };
+        });
+        act()
+    })
+}
+
+#[test]
+fn the_grace_ends_under_a_flood_of_signals() {
+    // SIGALRM comes before SIGCHLD wherever both are pending; queued signals never end.
+    for signal in [libc::SIGALRM, 34] {
+        let script = format!(
+            "trap '' ALRM RTMIN; python3 {} stubborn session stubborn & echo main; read line; exit 5",
+            helper("worker.py")
+        );
+        let mut command = as_pid_1(&["--grace", "1s", "bash", "-c", &script]);
+        let mut run = Running::start_with_stdin(&mut command, Stdio::piped());
+        run.wait_for_all(&["main", "stubborn ready"]);
+        let run = under_a_flood(run.init(), signal, || {
+            run.stdin().write_all(b"exit\n").unwrap();
+            run.finish()
+        });
+        assert_eq!(run.code, Some(5), "{signal}: {run:?}");
+        assert_eq!(run.stdout.matches("stubborn told 15").count(), 1, "{signal}: {run:?}");
+        assert!(run.stderr.contains("time is up"), "{signal}: {run:?}");
+    }
+}
+
+#[test]
+fn the_main_process_is_killed_under_a_flood_of_signals() {
+    for signal in [libc::SIGALRM, 34] {
+        let script = "trap '' ALRM RTMIN TERM; echo main; exec sleep 1000";
+        let mut run = Running::start(&mut as_pid_1(&["--kill-after", "1s", "bash", "-c", script]));
+        run.wait_for("main");
+        let init = run.init();
+        let run = under_a_flood(init, signal, || {
+            kill(init, libc::SIGTERM);
+            run.finish()
+        });
+        assert_eq!(run.code, Some(137), "{signal}: {run:?}");
+    }
+}
+
+#[test]
+fn a_signal_that_is_taken_back_does_not_hold_up_a_deadline() {
+    // A SIGSTOP from inside takes back a pending SIGCONT, and does no more to a PID 1. After each pair the call that
+    // init sleeps in is looked at; the last pair is the one that makes it another than before.
+    let script = "import os, signal, time
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
+signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGCONT])
+if os.fork(): os._exit(6)
+os.setsid()
+def call():
+    time.sleep(0.001)
+    return open('/proc/1/syscall').read().split()[0]
+time.sleep(0.2)
+before, pairs = call(), 0
+while pairs < 3000 and (call() in (before, 'running') or call() in (before, 'running')):
+    os.kill(1, signal.SIGCONT)
+    begin = time.perf_counter_ns()
+    while time.perf_counter_ns() < begin + pairs * 97 % 100_000: pass
+    os.kill(1, signal.SIGSTOP)
+    pairs += 1
+print('sent', pairs, flush=True)
+while True: signal.pause()";
+    let run = finish(&mut as_pid_1(&["--grace", "8s", "python3", "-c", script]));
+    assert_eq!(run.code, Some(6), "{run:?}");
+    assert!(run.stdout.contains("sent"), "{run:?}");
+}
+
+/// The processor time that a process has had.
+fn processor_time(pid: i32) -> Duration {
+    let text = std::fs::read_to_string(format!("/proc/{pid}/schedstat")).expect("schedstat");
+    Duration::from_nanos(text.split(' ').next().unwrap().parse().unwrap())
+}
+
+#[test]
+fn a_lowered_limit_of_descriptors_neither_ends_nor_spins_it() {
+    for allowed in [0, 1] {
+        let script = format!(
+            "python3 {} stubborn session stubborn & echo main; read line; exit 5",
+            helper("worker.py")
+        );
+        let mut command = as_pid_1(&["--grace", "1h", "bash", "-c", &script]);
+        let mut run = Running::start_with_stdin(&mut command, Stdio::piped());
+        run.wait_for_all(&["main", "stubborn ready"]);
+        let init = run.init();
+        run.stdin().write_all(b"exit\n").unwrap();
+        run.wait_for("stubborn told 15");
+        let limit = libc::rlimit { rlim_cur: allowed, rlim_max: allowed };
+        let answer = unsafe { libc::prlimit(init, libc::RLIMIT_NOFILE, &limit, std::ptr::null_mut()) };
+        assert_eq!(answer, 0, "prlimit: {}", std::io::Error::last_os_error());
+        // It waits as it did before until it is woken.
+        kill(init, libc::SIGCONT);
+        eventually("it sleeps", || status_field(init, "State").starts_with('S'));
+        let before = processor_time(init);
+        // A measurement over a span of time, not a wait for anything.
+        thread::sleep(Duration::from_secs(1));
+        let used = processor_time(init) - before;
+        assert!(used < Duration::from_millis(200), "{used:?} of the processor in 1 s");
+        kill(children_of(init)[0], libc::SIGKILL);
+        assert_eq!(run.finish().code, Some(5));
+    }
+}
