@@ -116,6 +116,11 @@ impl Init<'_> {
         let mut forwarder = Forwarder::new(self.config, self.main);
         let mut kill_at = None;
         let mut killed = false;
+        // A child that had ended before init was executed raises no signal any more.
+        if let Some(end) = self.reap() {
+            self.leave(None);
+            return end;
+        }
         loop {
             match self.mailbox.next(kill_at, None) {
                 Event::Signal(received) if received.signal == Signal::CHLD => {
@@ -125,18 +130,9 @@ impl Init<'_> {
                         // nobody else, this is nothing.)
                         let _ = sched_yield();
                     }
-                    match reap(Some(self.main), self.config.warn_reaped) {
-                        Some(Change::Ended(_, end)) => {
-                            info!("the workload has ended: {end}");
-                            let kill_at = if killed { Some(Instant::now()) } else { kill_at };
-                            self.leave(kill_at);
-                            return end;
-                        }
-                        Some(Change::Stopped(_, signal)) => {
-                            self.main_is_stopped = true;
-                            self.follow_stop(signal);
-                        }
-                        None => {}
+                    if let Some(end) = self.reap() {
+                        self.leave(if killed { Some(Instant::now()) } else { kill_at });
+                        return end;
                     }
                 }
                 Event::Signal(received) => {
@@ -159,6 +155,21 @@ impl Init<'_> {
                     kill_at = None;
                     killed = true;
                 }
+            }
+        }
+    }
+
+    /// Reaps, and returns how the main process ended if it has.
+    fn reap(&mut self) -> Option<End> {
+        match reap(Some(self.main), self.config.warn_reaped)? {
+            Change::Ended(_, end) => {
+                info!("the workload has ended: {end}");
+                Some(end)
+            }
+            Change::Stopped(_, signal) => {
+                self.main_is_stopped = true;
+                self.follow_stop(signal);
+                None
             }
         }
     }

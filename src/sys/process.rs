@@ -84,18 +84,19 @@ impl Change {
     }
 }
 
-/// Takes the next child that has ended (and been reaped by this) or stopped, without waiting.
-/// `None` when nothing has changed.
+/// Takes a change of `child`, or else of any child: that it has ended (and been reaped by this) or stopped, without
+/// waiting. `None` when nothing has changed.
 ///
 /// nix's `waitpid` is not used: it reaps a child that a real-time signal killed and then answers
 /// EINVAL, because its `Signal` cannot name the signal; the child's end would be lost.
 ///
 /// # Errors
 /// ECHILD if there are no children at all.
-pub fn wait_any() -> Result<Option<Change>, Errno> {
+pub fn take_change(child: Option<Pid>) -> Result<Option<Change>, Errno> {
     let mut status = 0;
     // SAFETY: `status` is ours to write to.
-    let pid = unsafe { libc::waitpid(-1, &mut status, libc::WNOHANG | libc::WUNTRACED) };
+    let pid =
+        unsafe { libc::waitpid(child.map_or(-1, Pid::get), &mut status, libc::WNOHANG | libc::WUNTRACED) };
     check(pid.into())?;
     Ok(Pid::new(pid).map(|pid| change(pid, status)))
 }
@@ -112,24 +113,22 @@ fn change(pid: Pid, status: libc::c_int) -> Change {
 }
 
 /// The pid of a child that has ended and is still to be reaped, if there is one. It stays as it is.
-pub fn peek_ended() -> Option<Pid> {
-    // SAFETY: an all-zero siginfo_t is a valid value for waitid to overwrite.
+///
+/// # Errors
+/// ECHILD if there are no children at all.
+pub fn peek_ended() -> Result<Option<Pid>, Errno> {
+    let options = libc::WEXITED | libc::WNOHANG | libc::WNOWAIT;
+    // SAFETY: an all-zero siginfo_t is a valid value for waitid to overwrite, and says of no child.
     unsafe {
         let mut info: libc::siginfo_t = std::mem::zeroed();
-        match libc::waitid(libc::P_ALL, 0, &mut info, libc::WEXITED | libc::WNOHANG | libc::WNOWAIT) {
-            0 => Pid::new(info.si_pid()),
-            _ => None,
-        }
+        check(libc::waitid(libc::P_ALL, 0, &mut info, options).into())?;
+        Ok(Pid::new(info.si_pid()))
     }
 }
 
-/// Whether we have children, zombies included.
+/// Whether there are children, zombies included. An error other than ECHILD does not say that there are none.
 pub fn have_children() -> bool {
-    // SAFETY: an all-zero siginfo_t is a valid value for waitid to overwrite.
-    unsafe {
-        let mut info: libc::siginfo_t = std::mem::zeroed();
-        libc::waitid(libc::P_ALL, 0, &mut info, libc::WEXITED | libc::WNOHANG | libc::WNOWAIT) == 0
-    }
+    peek_ended() != Err(Errno::ECHILD)
 }
 
 /// Sets our name, as in /proc/PID/comm.

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use crate::support::{Running, as_pid_1, eventually, finish, status_field};
+use crate::support::{
+    Running, as_pid_1, children_of, eventually, finish, in_namespace, podinit, status_field,
+};
 
 /// Forks until `count` grandchildren have been orphaned, then says so and waits.
 const ORPHANS: &str = "import os, sys
@@ -52,4 +54,51 @@ fn reaped_orphans_are_named() {
     assert!(run.stderr.contains("(sleep)"), "{run:?}");
     let run = finish(&mut as_pid_1(&["sh", "-c", script]));
     assert_eq!(run.stderr, "");
+}
+
+#[test]
+fn the_name_that_is_logged_is_that_of_the_process_that_was_reaped() {
+    // Each is named after its pid, and many end at the same time, in another order than they began.
+    let script = "import os, random, time
+reader, writer = os.pipe()
+for _ in range(20):
+    if os.fork() == 0:
+        for _ in range(100):
+            if os.fork() == 0:
+                with open('/proc/self/comm', 'w') as comm: comm.write(str(os.getpid()))
+                time.sleep(2 + random.uniform(0, 0.5))
+                os._exit(0)
+        os._exit(0)
+os.close(writer)
+os.read(reader, 1)
+while True:
+    try: os.wait()
+    except ChildProcessError: break";
+    let run = finish(&mut as_pid_1(&["-w", "python3", "-c", script]));
+    assert_eq!(run.code, Some(0));
+    let named: Vec<(&str, &str)> = run
+        .stderr
+        .lines()
+        .filter_map(|line| line.split_once("pid=")?.1.split_once(')')?.0.split_once(" ("))
+        .filter(|(_, name)| name.bytes().all(|byte| byte.is_ascii_digit()))
+        .collect();
+    assert!(named.len() > 1500, "{} are named", named.len());
+    for (pid, name) in named {
+        assert_eq!(pid, name, "the name is that of another process");
+    }
+}
+
+#[test]
+fn a_zombie_that_was_inherited_over_exec_is_reaped() {
+    // Its SIGCHLD was another program's. Nothing else ends.
+    let script = "import os, sys
+if os.fork() == 0: os._exit(0)
+os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOWAIT)
+os.execv(sys.argv[1], [sys.argv[1], 'sh', '-c', 'echo ready; exec sleep 1000'])";
+    let mut command = in_namespace("python3");
+    command.args(["-c", script, podinit().to_str().unwrap()]);
+    let mut run = Running::start(&mut command);
+    run.wait_for("ready");
+    let init = run.init();
+    eventually("the workload is the only child", || children_of(init).len() == 1);
 }
