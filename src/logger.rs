@@ -6,6 +6,7 @@
 
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use env_logger::Builder;
@@ -22,6 +23,9 @@ static FILTERED: AtomicBool = AtomicBool::new(false);
 
 /// Lines that had to be dropped, and that nobody has been told of.
 static DROPPED: AtomicUsize = AtomicUsize::new(0);
+
+/// The end of a line that was written in part.
+static REMAINDER: Mutex<Vec<u8>> = Mutex::new(Vec::new());
 
 /// Starts logging. `filter` is the value of [`FILTER_VARIABLE`].
 pub fn start(filter: Option<&OsStr>) {
@@ -113,15 +117,37 @@ fn line(record: &Record) -> String {
 
 /// Does not wait, and counts what it has to drop.
 fn write(line: &str) {
+    // There are no threads, and no line is logged by another one.
+    let Ok(mut remainder) = REMAINDER.try_lock() else { return };
     let dropped = DROPPED.load(Ordering::Relaxed);
     if dropped > 0 {
         let note = format!("podinit: warning: {dropped} lines before this one were lost\n");
-        if write_stderr_nowait(note.as_bytes()).is_ok() {
+        if begin(&mut remainder, &note) {
             DROPPED.store(0, Ordering::Relaxed);
         }
     }
-    if write_stderr_nowait(line.as_bytes()).is_err() {
+    if !begin(&mut remainder, line) {
         DROPPED.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+/// Writes what remains of the line before, and then of this one as much as there is room for. Returns whether it has
+/// begun: then it will be ended before the next one.
+fn begin(remainder: &mut Vec<u8>, line: &str) -> bool {
+    if !remainder.is_empty() {
+        if let Ok(written) = write_stderr_nowait(remainder) {
+            remainder.drain(..written);
+        }
+        if !remainder.is_empty() {
+            return false;
+        }
+    }
+    match write_stderr_nowait(line.as_bytes()) {
+        Ok(written) => {
+            remainder.extend_from_slice(&line.as_bytes()[written..]);
+            true
+        }
+        Err(_) => false,
     }
 }
 

@@ -3,7 +3,9 @@
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 
 use nix::errno::Errno;
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::fcntl::{FcntlArg, OFlag, fcntl, open};
+use nix::sys::stat::Mode;
+use nix::unistd::write;
 
 use super::check;
 
@@ -61,11 +63,11 @@ pub fn standard(fd: RawFd) -> BorrowedFd<'static> {
     unsafe { BorrowedFd::borrow_raw(fd) }
 }
 
-/// Writes to stderr without ever waiting for its reader.
+/// Writes to stderr without ever waiting for its reader, and returns how many bytes were written: it may be a part.
 ///
 /// # Errors
 /// EAGAIN if the line would have to wait; else what write(2) says.
-pub fn write_stderr_nowait(line: &[u8]) -> Result<(), Errno> {
+pub fn write_stderr_nowait(line: &[u8]) -> Result<usize, Errno> {
     let iov = libc::iovec { iov_base: line.as_ptr().cast_mut().cast(), iov_len: line.len() };
     // O_NONBLOCK would be shared with the workload, so it is asked for this write alone. The offset
     // of -1 means the current position.
@@ -73,27 +75,45 @@ pub fn write_stderr_nowait(line: &[u8]) -> Result<(), Errno> {
     let answer =
         unsafe { libc::syscall(libc::SYS_pwritev2, STDERR, &iov, 1, -1_i64, -1_i64, libc::RWF_NOWAIT) };
     match check(answer) {
-        Ok(_) => Ok(()),
         Err(Errno::EAGAIN) if !is_regular_file() => Err(Errno::EAGAIN),
-        // A file that needs the disk first; or a terminal, or a pipe before Linux 6.4, that do not
-        // know RWF_NOWAIT; or no pwritev2 (before 4.6). Then asking poll first has to do: a pipe
-        // is ready when a whole page fits, and only another writer in between could take it.
+        // A file that needs the disk first; a terminal, which does not know RWF_NOWAIT; a pipe or a socket before
+        // Linux 6.5; or no pwritev2 (before 4.6).
         Err(
             Errno::EAGAIN | Errno::EOPNOTSUPP | Errno::ENOSYS | Errno::EINVAL | Errno::EPERM | Errno::ESPIPE,
-        ) => write_stderr_if_ready(line),
-        Err(errno) => Err(errno),
+        ) => write_stderr_otherwise(line),
+        written => written.map(|written| written as usize),
     }
 }
 
-fn write_stderr_if_ready(line: &[u8]) -> Result<(), Errno> {
-    let stderr = standard(STDERR);
-    let mut ready = [PollFd::new(stderr.as_fd(), PollFlags::POLLOUT)];
-    if poll(&mut ready, PollTimeout::ZERO)? == 0 {
-        return Err(Errno::EAGAIN);
+fn write_stderr_otherwise(line: &[u8]) -> Result<usize, Errno> {
+    if is_regular_file() {
+        return write(standard(STDERR), line);
     }
+    let flags = libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL;
     // SAFETY: `line` is only read.
-    let answer = unsafe { libc::write(STDERR, line.as_ptr().cast(), line.len()) };
-    check(answer as libc::c_long).map(|_| ())
+    let sent = unsafe { libc::send(STDERR, line.as_ptr().cast(), line.len(), flags) };
+    match check(sent as libc::c_long) {
+        Err(Errno::ENOTSOCK) => {}
+        sent => return sent.map(|sent| sent as usize),
+    }
+    // poll(2) does not help: a terminal is ready for a byte, and the line would wait for the others, or for another
+    // writer that waits (tty_write_lock). An open file description of init's own need not be shared.
+    let flags = OFlag::O_WRONLY | OFlag::O_NONBLOCK | OFlag::O_NOCTTY | OFlag::O_CLOEXEC;
+    if let Ok(own) = open("/proc/self/fd/2", flags, Mode::empty()) {
+        return write(own, line);
+    }
+    write_in_a_moment_without_waiting(line)
+}
+
+/// Writes where stderr cannot be opened anew: without /proc, or a terminal of another user (su(1)). O_NONBLOCK holds for
+/// the workload too meanwhile.
+fn write_in_a_moment_without_waiting(line: &[u8]) -> Result<usize, Errno> {
+    let stderr = standard(STDERR);
+    let flags = OFlag::from_bits_retain(fcntl(stderr, FcntlArg::F_GETFL)?);
+    fcntl(stderr, FcntlArg::F_SETFL(flags | OFlag::O_NONBLOCK))?;
+    let written = write(stderr, line);
+    let _ = fcntl(stderr, FcntlArg::F_SETFL(flags));
+    written
 }
 
 fn is_regular_file() -> bool {

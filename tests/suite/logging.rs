@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::io::{BufRead, BufReader, Read};
+use std::os::fd::{FromRawFd, OwnedFd};
 use std::process::{Command, Stdio};
 
 use crate::support::{Running, as_process, eventually, finish, helper, kill, podinit, scratch};
@@ -111,4 +112,82 @@ fn a_full_disk_is_no_error() {
     run.kill(libc::SIGUSR1);
     run.wait_for("got 10 ");
     assert_eq!(run.finish().code, Some(0));
+}
+
+/// A terminal that takes no more than `room` bytes until its other side, the first file, is read.
+fn full_terminal(room: usize) -> (fs::File, OwnedFd) {
+    let fill = |limit: usize| -> (usize, (fs::File, OwnedFd)) {
+        let (mut master, mut slave) = (-1, -1);
+        let null = std::ptr::null_mut();
+        let made = unsafe { libc::openpty(&mut master, &mut slave, null, null.cast(), null.cast()) };
+        assert_eq!(made, 0, "openpty");
+        unsafe { libc::fcntl(master, libc::F_SETFD, libc::FD_CLOEXEC) };
+        unsafe { libc::fcntl(slave, libc::F_SETFD, libc::FD_CLOEXEC) };
+        unsafe { libc::fcntl(slave, libc::F_SETFL, libc::O_RDWR | libc::O_NONBLOCK) };
+        // A part of it is moved to the other side by and by.
+        let (mut written, mut refused) = (0, 0);
+        while written < limit && refused < 100 {
+            let size = (limit - written).min(64);
+            match unsafe { libc::write(slave, [b'x'; 64].as_ptr().cast(), size) } {
+                1.. => (written, refused) = (written + size, 0),
+                _ => {
+                    refused += 1;
+                    std::thread::sleep(std::time::Duration::from_millis(1));
+                }
+            }
+        }
+        unsafe { libc::fcntl(slave, libc::F_SETFL, libc::O_RDWR) };
+        (written, unsafe { (fs::File::from_raw_fd(master), OwnedFd::from_raw_fd(slave)) })
+    };
+    let capacity = fill(usize::MAX).0;
+    let (_, (master, slave)) = fill(capacity - room);
+    (master, slave)
+}
+
+#[test]
+fn a_terminal_that_is_not_read_does_not_hang_it_and_lines_are_whole() {
+    for (output, count) in [("", 50), ("yes output >/dev/stderr & ", 31)] {
+        let (mut master, slave) = full_terminal(300);
+        let out = scratch("out").join("out");
+        let script =
+            format!("{output} exec python3 {} {count} >{} 2>/dev/null", helper("receive.py"), out.display());
+        let mut child = Command::new(podinit())
+            .args(["-vvv", "--target", "child", "sh", "-c", &script])
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(slave)
+            .spawn()
+            .unwrap();
+        let seen = |text: &str| fs::read_to_string(&out).is_ok_and(|seen| seen.contains(text));
+        eventually("the receiver is ready", || seen("ready"));
+        let signals: Vec<i32> = (34..=64).collect();
+        for signal in signals {
+            kill(child.id() as i32, signal);
+            eventually("it is forwarded", || seen(&format!("got {signal} ")));
+        }
+        if output.is_empty() {
+            // Read again, it gets what is logged next, behind a line that says how many were lost.
+            let reader = std::thread::spawn(move || {
+                let mut text = Vec::new();
+                // EIO when nothing has the terminal open any more.
+                let _ = master.read_to_end(&mut text);
+                String::from_utf8(text).unwrap()
+            });
+            let mut sent = 31;
+            while child.try_wait().unwrap().is_none() {
+                if sent < count {
+                    kill(child.id() as i32, libc::SIGWINCH);
+                    sent += 1;
+                }
+                std::thread::sleep(std::time::Duration::from_millis(20));
+            }
+            let text = reader.join().unwrap();
+            let lines: Vec<&str> = text.trim_start_matches('x').split("\r\n").collect();
+            assert!(lines.len() > 10 && text.contains("lines before this one were lost"), "{lines:?}");
+            for line in lines.iter().filter(|line| !line.is_empty()) {
+                assert!(line.starts_with("podinit: ") && line.matches("podinit: ").count() == 1, "{line:?}");
+            }
+        }
+        assert_eq!(child.wait().unwrap().code(), Some(0));
+    }
 }
