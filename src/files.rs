@@ -1,30 +1,20 @@
 //! Files read whole, as those of /proc are. (std's way of doing so is several KB of code more.)
 
 use std::ffi::OsString;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::sync::OnceLock;
+use std::os::fd::{BorrowedFd, OwnedFd};
 
 use nix::errno::Errno;
 use nix::fcntl::{AT_FDCWD, OFlag, openat, readlinkat};
 use nix::sys::stat::Mode;
 use nix::unistd::read;
 
-/// /proc, once it is kept open.
-static PROC: OnceLock<OwnedFd> = OnceLock::new();
-
-/// Opens /proc for all reads to come, as long as init may do so: a root directory that other users may not search would
-/// hide it later. To be called once, after `settle` has closed what was inherited.
-pub fn keep_proc_open() {
-    if let Ok(directory) = open_to_read("/proc") {
-        let _ = PROC.set(directory);
-    }
-}
+use crate::sys::fd::kept_proc;
 
 /// `path` as openat(2) and the like take it: relative to /proc, if it is below that.
 fn place(path: &str) -> (BorrowedFd<'static>, &str) {
-    match (PROC.get(), path.strip_prefix("/proc")) {
-        (Some(proc), Some("")) => (proc.as_fd(), "."),
-        (Some(proc), Some(below)) => (proc.as_fd(), &below[1..]),
+    match (kept_proc(), path.strip_prefix("/proc")) {
+        (Some(proc), Some("")) => (proc, "."),
+        (Some(proc), Some(below)) => (proc, &below[1..]),
         _ => (AT_FDCWD, path),
     }
 }

@@ -244,13 +244,6 @@ pub fn shows_everybody(own: Pid) -> bool {
     is_own_proc(own) && (!hides_some() || may_see_hidden())
 }
 
-/// Keeps the /proc of this PID namespace open (see [`files::keep_proc_open`]), if it is there.
-pub fn keep_open(own: Pid) {
-    if is_own_proc(own) {
-        files::keep_proc_open();
-    }
-}
-
 /// Whether /proc is there, and is that of this PID namespace: another one has another process under our number, or shows
 /// ours under another.
 fn is_own_proc(own: Pid) -> bool {

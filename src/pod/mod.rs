@@ -19,6 +19,7 @@ use crate::received::{Origin, Received};
 use crate::settle::settle;
 use crate::signals::Signal;
 use crate::sys::describe;
+use crate::sys::fd::keep_proc_open;
 use crate::sys::privilege::own_uid;
 use crate::sys::process::{Pid, become_subreaper, lead_session, own_pid};
 use crate::sys::signal::{Disposition, Everybody, set_disposition};
@@ -52,7 +53,8 @@ pub fn run(config: &Config) -> u8 {
             return config.failures.own;
         }
     };
-    procfs::keep_open(own);
+    // After `settle`, which closes what is open.
+    keep_proc_open();
     if own_uid() == 0 && !config.keep_privileges {
         give_up_privileges();
     }

@@ -1,6 +1,7 @@
 //! Descriptors: letting go of the workload's, and a write that cannot block.
 
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
+use std::sync::atomic::{AtomicI32, Ordering};
 
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, OFlag, fcntl, open};
@@ -53,6 +54,34 @@ pub fn read_directory(directory: impl AsFd, entries: &mut [u8]) -> Result<usize,
     // SAFETY: the kernel writes no more than `entries` holds.
     let answer = unsafe { libc::syscall(libc::SYS_getdents64, fd, entries.as_mut_ptr(), entries.len()) };
     check(answer).map(|length| length as usize)
+}
+
+/// The descriptor of /proc; -1 as long as it is not kept open.
+static PROC: AtomicI32 = AtomicI32::new(-1);
+
+/// Opens /proc for all reads to come, as long as PID 1 may do so: a root directory that other users may not search would
+/// hide it later. A /proc of another PID namespace, in which PID 1 has another number, is not kept open.
+pub fn keep_proc_open() {
+    let mut link = [0; 2];
+    let flags = libc::O_RDONLY | libc::O_DIRECTORY | libc::O_CLOEXEC;
+    // SAFETY: the paths are C strings, the kernel writes no more than `link` holds, and the descriptor that is closed
+    // has no owner yet.
+    unsafe {
+        let fd = libc::open(c"/proc".as_ptr(), flags);
+        let length = libc::readlinkat(fd, c"self".as_ptr(), link.as_mut_ptr().cast(), link.len());
+        if length == 1 && link[0] == b'1' {
+            PROC.store(fd, Ordering::Relaxed);
+        } else if fd >= 0 {
+            libc::close(fd);
+        }
+    }
+}
+
+/// The directory /proc, if it is kept open.
+pub fn kept_proc() -> Option<BorrowedFd<'static>> {
+    let fd = PROC.load(Ordering::Relaxed);
+    // SAFETY: this descriptor is never closed.
+    (fd >= 0).then(|| unsafe { BorrowedFd::borrow_raw(fd) })
 }
 
 /// Borrows one of the standard descriptors. It may be closed.
