@@ -161,7 +161,7 @@ fn a_leader_with_unknown_masks_is_awaited_and_terminated() {
     if !have_root() {
         return;
     }
-    let mut pod = Pod::start(&["--grace", "1ms"]);
+    let mut pod = Pod::start(&["--grace", "1h"]);
     let mut app = pod.leader(VERSION_1, "app", "handler");
     hide_the_masks(&pod, &app);
     kill(pod.init, libc::SIGHUP);
@@ -169,11 +169,19 @@ fn a_leader_with_unknown_masks_is_awaited_and_terminated() {
     kill(pod.init, libc::SIGUSR2);
     kill(pod.init, libc::SIGTERM);
     pod.pause.wait_for_stderr("outside the pod");
-    // Awaited beyond the grace, since it may handle TERM; and a second one is for it, where the signals before were not.
+    // A second one is for it, where the signals before were not.
     kill(pod.init, libc::SIGTERM);
     assert_eq!(app.wait_for("got"), "app got 15");
     let log = pod.pause.stderr();
     assert_eq!(log.matches("/proc does not say").count(), 1, "{log}");
+    // It is awaited beyond the grace, since it may handle TERM. (A leader that does not ends the pod then.)
+    let mut pod = Pod::start(&["--grace", "1ms"]);
+    let app = worker(&mut pod, &[]);
+    hide_the_masks(&pod, &app);
+    kill(pod.init, libc::SIGTERM);
+    pod.pause.wait_for_stderr("outside the pod");
+    kill(outer_pid(&app), libc::SIGTERM);
+    assert!(app.finish().stdout.contains("flushed"));
 }
 
 #[test]
