@@ -30,7 +30,8 @@ PROGRAM is gone, whoever is left gets SIGTERM and time to act on it.
       --target all      forward signals to everybody: as PID 1, all of the PID
                         namespace; otherwise all descendants
   -r, --rewrite A:B     forward signal B where A arrived; 0 for B drops it;
-                        repeatable
+                        repeatable. TERM:0 drops podinit's own SIGTERM too, and
+                        then --grace is not waited for
       --grace DURATION  how long to wait for the rest, once PROGRAM is gone,
                         before SIGKILL (default 5s); 0 leaves at once
       --kill-after DURATION

@@ -5,7 +5,7 @@ use nix::errno::Errno;
 
 use crate::config::{Config, Target};
 use crate::deliver::deliver;
-use crate::procfs;
+use crate::procfs::{self, Identity, Stat};
 use crate::received::{Origin, Received};
 use crate::rest::Rest;
 use crate::signals::Signal;
@@ -13,6 +13,15 @@ use crate::sys::describe;
 use crate::sys::launch::Session;
 use crate::sys::process::Pid;
 use crate::sys::signal::{Queued, kill_group, kill_process, queue};
+
+/// Whether a process is one of those that signals are forwarded to.
+pub fn is_target(target: Target, main: Pid, stat: &Stat) -> bool {
+    match target {
+        Target::Child => stat.id.pid == main,
+        Target::Group => stat.group == main.get(),
+        Target::All => true,
+    }
+}
 
 /// Passes signals on to the workload.
 pub struct Forwarder<'a> {
@@ -27,7 +36,7 @@ impl Forwarder<'_> {
         Forwarder { config, main, warned: false }
     }
 
-    /// Passes on what has arrived, and notes in `rest` who is asked to stop by it. Returns what was
+    /// Passes on what has arrived, and notes in `rest` which processes have been sent SIGTERM by it. Returns what was
     /// sent, if anything was.
     pub fn forward(&mut self, received: Received, rest: &mut Rest) -> Option<Signal> {
         let Received { signal: arrived, origin, sender, uid } = received;
@@ -41,19 +50,19 @@ impl Forwarder<'_> {
             // hang-up the kernel tells the session's leader alone.)
             return None;
         }
-        if Some(signal) == self.config.rewritten(Signal::TERM) {
-            // A moment before it is sent: who is born in between is asked twice rather than never.
-            let (target, main) = (self.config.target, self.main);
-            rest.note_asked(|stat| match target {
-                Target::Child => stat.id.pid == main,
-                Target::Group => stat.group == main.get(),
-                Target::All => true,
-            });
-        }
+        let terminates = Some(signal) == self.config.rewritten(Signal::TERM);
+        let chosen = |stat: &Stat| is_target(self.config.target, self.main, stat);
+        let before = if terminates { rest.about_to_terminate(chosen) } else { Vec::new() };
         let sent = match origin {
             Origin::Queued(queued) => self.queue(signal, queued, rest),
             Origin::Kernel | Origin::Process | Origin::Other => self.kill(signal, rest),
         };
+        // One that has left the group meanwhile may not have got it. A second SIGTERM is better than none.
+        let got_it = |id: Identity| {
+            self.config.target != Target::Group
+                || Stat::read(id.pid).is_ok_and(|now| now.is(id) && chosen(&now))
+        };
+        rest.note_terminated(before.into_iter().filter(|it| got_it(it.id)));
         match sent {
             Err(Errno::EPERM) if !self.warned => {
                 self.warned = true;

@@ -13,7 +13,7 @@ use crate::rest::Rest;
 use crate::settle::settle;
 use crate::signals::Signal;
 use crate::spawn::spawn;
-use crate::stop::{kill, stop};
+use crate::stop::{Stop, kill};
 use crate::sys::describe;
 use crate::sys::entry::Start;
 use crate::sys::launch::Session;
@@ -83,7 +83,8 @@ pub fn attend(config: &Config, own: Pid, main: Pid, terminal: Option<Terminal>) 
     })?;
     let rest = Rest::new(own);
     let stops = Stops { on_terminal, forwarded: false, resumed: None };
-    Ok(Init { config, own, main, terminal, mailbox, rest, main_is_stopped: false, stops }.live())
+    Ok(Init { config, own, main, terminal, mailbox, rest, main_is_stopped: false, was_asked: false, stops }
+        .live())
 }
 
 /// An init whose workload runs.
@@ -96,6 +97,8 @@ struct Init<'a> {
     mailbox: Mailbox,
     rest: Rest,
     main_is_stopped: bool,
+    /// Whether a SIGTERM has been forwarded; or, where that is dropped, another signal that asks to stop.
+    was_asked: bool,
     stops: Stops,
 }
 
@@ -143,6 +146,10 @@ impl Init<'_> {
                     }
                     let sent = forwarder.forward(received, &mut self.rest);
                     self.stops.forwarded |= sent.is_some_and(is_tty_stop);
+                    self.was_asked |= match self.config.rewritten(Signal::TERM) {
+                        None => sent.is_some_and(asks_to_stop),
+                        terminates => sent == terminates,
+                    };
                     if sent.is_some() && asks_to_stop(received.signal) && kill_at.is_none() && !killed {
                         kill_at = self.config.kill_after.and_then(|after| Instant::now().checked_add(after));
                     }
@@ -214,7 +221,10 @@ impl Init<'_> {
     /// Sees to the rest, now that the main process is gone.
     fn leave(&mut self, kill_at: Option<Instant>) {
         match (self.config.at_exit, self.config.rewritten(Signal::TERM)) {
-            (AtExit::Ask(grace), _) => stop(self.config, grace, &self.mailbox, &mut self.rest, kill_at),
+            (AtExit::Ask(grace), _) => {
+                let &mut Init { config, main, ref mailbox, ref mut rest, was_asked, .. } = self;
+                Stop { config, main, mailbox, rest, was_asked }.run(grace, kill_at);
+            }
             (AtExit::TermGroup, Some(signal)) if self.config.target != Target::Child => {
                 let _ = kill_group(self.main, signal);
             }

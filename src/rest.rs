@@ -5,19 +5,32 @@ use log::warn;
 use nix::errno::Errno;
 
 use crate::deliver::deliver;
-use crate::procfs::{self, Identity, Stat};
+use crate::procfs::{self, Identity, Stat, Status};
 use crate::signals::Signal;
 use crate::sys::describe;
 use crate::sys::pidfd::PidFd;
-use crate::sys::process::{Pid, have_children};
-use crate::sys::signal::Everybody;
+use crate::sys::process::{Pid, have_children, ticks_since_boot};
+use crate::sys::signal::{Everybody, Queued};
 
-/// Everybody in our care, and who of them has been asked to stop.
+/// How often new processes are looked for that have to be sent SIGTERM.
+const PASSES: u32 = 16;
+
+/// The remaining processes, and which of them have been sent SIGTERM.
 pub struct Rest {
     own: Pid,
     everybody: Option<Everybody>,
     /// Sorted.
-    asked: Vec<Identity>,
+    terminated: Vec<Terminated>,
+    /// Whether SIGTERM was sent where it cannot be seen to which processes.
+    all_terminated: bool,
+}
+
+/// A process that has been sent SIGTERM (or what it is rewritten to).
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Terminated {
+    pub id: Identity,
+    /// When, in clock ticks, as the start of a process is.
+    since: u64,
 }
 
 /// Who is left.
@@ -34,7 +47,7 @@ pub enum Left {
 impl Rest {
     /// Those in the care of the process `own`, which is ours.
     pub fn new(own: Pid) -> Rest {
-        Rest { own, everybody: Everybody::as_pid_1(), asked: Vec::new() }
+        Rest { own, everybody: Everybody::as_pid_1(), terminated: Vec::new(), all_terminated: false }
     }
 
     /// Who is left, and how the next one's end will be heard of.
@@ -67,65 +80,103 @@ impl Rest {
         all
     }
 
-    /// Notes that those members for whom `was_asked` holds are asked to stop, in this moment and by
-    /// other means.
-    pub fn note_asked(&mut self, was_asked: impl Fn(&Stat) -> bool) {
-        for stat in self.members().iter().filter(|stat| was_asked(stat)) {
-            self.note(stat.id);
+    /// The `chosen` ones of the remaining processes, for [`Rest::note_terminated`]: to be called right before SIGTERM is
+    /// sent to them. Those that have ended are forgotten.
+    pub fn about_to_terminate(&mut self, chosen: impl Fn(&Stat) -> bool) -> Vec<Terminated> {
+        let since = ticks_since_boot();
+        let members = self.members();
+        let mut living: Vec<Identity> = members.iter().map(|stat| stat.id).collect();
+        living.sort_unstable();
+        self.terminated.retain(|it| living.binary_search(&it.id).is_ok());
+        members.iter().filter(|stat| chosen(stat)).map(|stat| Terminated { id: stat.id, since }).collect()
+    }
+
+    /// Notes that these processes have been sent SIGTERM.
+    pub fn note_terminated(&mut self, sent: impl Iterator<Item = Terminated>) {
+        for it in sent {
+            if let Err(place) = self.terminated.binary_search_by_key(&it.id, |it| it.id) {
+                self.terminated.insert(place, it);
+            }
         }
     }
 
-    /// Asks everybody to stop who has not been asked yet; nobody is asked twice. What somebody started
-    /// after being asked is part of how it stops, and left to it for as long as it lives.
+    /// Sends SIGTERM, which is `signal`, to each process that has had none yet. What a process started after it had been
+    /// sent SIGTERM is part of how it stops, and left to it for as long as it lives.
     ///
-    /// Where /proc does not show everybody, PID 1 asks all at once, those included who have been
-    /// asked before: better twice than never. Anybody else can then ask those alone whom it sees.
-    pub fn ask(&mut self, signal: Signal) {
+    /// Where /proc does not show every process, PID 1 sends it once to all of them, those included that
+    /// have had one: better twice than never. Any other init can then only send it to those that it sees.
+    pub fn terminate(&mut self, signal: Signal) {
         if let Some(everybody) = self.everybody
             && !procfs::shows_everybody(self.own)
         {
-            let _ = everybody.kill(signal);
-            let _ = everybody.kill(Signal::CONT);
+            if !self.all_terminated {
+                let _ = everybody.kill(signal);
+                let _ = everybody.kill(Signal::CONT);
+            }
+            self.all_terminated = true;
             return;
         }
-        // Who forked while being told has a child that was not; so until there is nobody new.
-        while self.ask_once(signal) {}
+        // A process that forked in this moment has a child that was not sent it; so until there is no new one. A process
+        // that forks without an end must not hold up the deadline; its orphans raise SIGCHLD.
+        for _ in 0..PASSES {
+            if !self.terminate_once(signal) {
+                return;
+            }
+        }
     }
 
-    /// Whether there was anybody to be asked.
-    fn ask_once(&mut self, signal: Signal) -> bool {
+    /// Whether there was a process to send it to.
+    fn terminate_once(&mut self, signal: Signal) -> bool {
+        let since = ticks_since_boot();
         let members = self.members();
         let parents = parents(&members);
-        let asked: Vec<Pid> =
-            members.iter().filter(|stat| self.was_asked(stat.id)).map(|stat| stat.id.pid).collect();
-        let mut anybody = false;
+        let mut terminated: Vec<(Pid, u64)> = Vec::new();
+        for it in members.iter().filter_map(|stat| self.find(stat.id)) {
+            terminated.push((it.id.pid, it.since));
+        }
+        terminated.sort_unstable();
+        let mut any = false;
         for stat in &members {
-            let by_its_parent = ancestors(&parents, stat.id.pid).any(|pid| asked.contains(&pid));
-            if !self.was_asked(stat.id) && !by_its_parent {
-                anybody = true;
-                self.note(stat.id);
-                send(stat, signal);
+            let by_its_parent = ancestors(&parents, stat.id.pid).any(|pid| {
+                let place = terminated.binary_search_by_key(&pid, |(pid, _)| *pid);
+                place.is_ok_and(|place| terminated[place].1 <= stat.id.start)
+            });
+            if self.find(stat.id).is_none() && !by_its_parent {
+                any = true;
+                self.note_terminated(std::iter::once(Terminated { id: stat.id, since }));
+                send(stat.id, signal, None);
             }
             if stat.is_stopped() {
                 // What it has been sent waits until it goes on.
-                send(stat, Signal::CONT);
+                send(stat.id, Signal::CONT, None);
             }
         }
-        anybody
+        any
     }
 
-    /// Asks those who have lost their parent since and have not been asked yet. Only our children can
-    /// have, so nobody else is looked at.
-    pub fn ask_orphans(&mut self, signal: Signal) {
+    /// Sends SIGTERM, which is `signal`, to those that have lost their parent since and have had none yet. Only children of
+    /// init can have, so no others are looked at.
+    pub fn terminate_orphans(&mut self, signal: Signal) {
         for pid in procfs::children(self.own) {
-            // A pid that comes again within a stop belongs to somebody new, but that takes as many
-            // forks as there are pids; and then it is asked no later than killed.
-            if self.asked.binary_search_by_key(&pid, |id| id.pid).is_err()
+            // A pid that comes again within a stop belongs to another process, but that takes as many
+            // forks as there are pids; and then it is killed at the deadline.
+            if self.terminated.binary_search_by_key(&pid, |it| it.id.pid).is_err()
                 && let Ok(stat) = Stat::read(pid)
                 && !stat.has_ended()
             {
-                self.note(stat.id);
-                send(&stat, signal);
+                let since = ticks_since_boot();
+                self.note_terminated(std::iter::once(Terminated { id: stat.id, since }));
+                send(stat.id, signal, None);
+            }
+        }
+    }
+
+    /// Sends `signal` to the `chosen` ones of the remaining processes, as far as they handle it: most signals end a process
+    /// that does not.
+    pub fn send_to_handlers(&self, signal: Signal, queued: Option<Queued>, chosen: impl Fn(&Stat) -> bool) {
+        for stat in self.members().iter().filter(|stat| chosen(stat)) {
+            if signal == Signal::KILL || handles(stat.id, signal) {
+                send(stat.id, signal, queued);
             }
         }
     }
@@ -134,18 +185,13 @@ impl Rest {
     pub fn send(&self, signal: Signal) {
         match self.everybody {
             Some(everybody) => drop(everybody.kill(signal)),
-            None => self.members().iter().for_each(|stat| send(stat, signal)),
+            None => self.members().iter().for_each(|stat| send(stat.id, signal, None)),
         }
     }
 
-    fn was_asked(&self, id: Identity) -> bool {
-        self.asked.binary_search(&id).is_ok()
-    }
-
-    fn note(&mut self, id: Identity) {
-        if let Err(place) = self.asked.binary_search(&id) {
-            self.asked.insert(place, id);
-        }
+    fn find(&self, id: Identity) -> Option<Terminated> {
+        let place = self.terminated.binary_search_by_key(&id, |it| it.id).ok()?;
+        Some(self.terminated[place])
     }
 }
 
@@ -166,13 +212,45 @@ fn ancestors(parents: &[(Pid, Pid)], pid: Pid) -> impl Iterator<Item = Pid> {
     std::iter::successors(Some(pid), parent).skip(1).take(parents.len())
 }
 
-/// Sends `signal` to the process of `stat`.
-fn send(stat: &Stat, signal: Signal) {
-    match deliver(stat.id, signal, None) {
+/// Whether the process has a handler for `signal`, or waits for it: it blocks it, and sleeps. (A fork blocks every signal
+/// for a moment, but does not sleep then.) Unknown counts as no.
+fn handles(id: Identity, signal: Signal) -> bool {
+    let sleeps = || Stat::read(id.pid).is_ok_and(|now| now.is(id) && now.state == b'S');
+    let sets = Status::read(id.pid).ok().and_then(|status| status.blocked_and_caught);
+    sets.is_some_and(|[blocked, caught]| caught.contains(signal) || blocked.contains(signal) && sleeps())
+}
+
+/// Sends `signal` to the process `id`.
+fn send(id: Identity, signal: Signal, queued: Option<Queued>) {
+    match deliver(id, signal, queued) {
         Ok(()) | Err(Errno::ESRCH) => {}
         Err(errno) => {
-            let pid = stat.id.pid;
+            let pid = id.pid;
             warn!("cannot send {signal} to {pid} ({}): {}", procfs::name(pid), describe(errno));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::process::Command;
+
+    use super::*;
+    use crate::sys::process::own_pid;
+
+    #[test]
+    fn what_has_ended_is_forgotten() {
+        let mut rest = Rest::new(own_pid());
+        let mut child = Command::new("sleep").arg("1000").spawn().unwrap();
+        let pid = Pid::new(child.id() as i32).unwrap();
+        let sent = rest.about_to_terminate(|stat| stat.id.pid == pid);
+        assert_eq!(sent.len(), 1);
+        rest.note_terminated(sent.into_iter());
+        assert!(rest.about_to_terminate(|_| false).is_empty());
+        assert_eq!(rest.terminated.len(), 1);
+        child.kill().unwrap();
+        child.wait().unwrap();
+        rest.about_to_terminate(|_| false);
+        assert!(rest.terminated.is_empty());
     }
 }

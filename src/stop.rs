@@ -7,12 +7,14 @@ use std::time::{Duration, Instant};
 use log::{debug, info, warn};
 
 use crate::config::Config;
+use crate::forward::is_target;
 use crate::mailbox::{Event, Mailbox};
 use crate::procfs;
 use crate::reap::reap;
-use crate::received::Received;
+use crate::received::{Origin, Received};
 use crate::rest::{Left, Rest};
 use crate::signals::Signal;
+use crate::sys::process::Pid;
 use crate::sys::signal::SignalSet;
 
 /// How long to wait for those who have been killed, so that they are reaped. Nobody can refuse to die,
@@ -22,75 +24,109 @@ const PATIENCE: Duration = Duration::from_secs(1);
 /// How long signals that were queued before the main process's exit may hold up what comes after it.
 const PENDING: Duration = Duration::from_millis(100);
 
-/// Has the rest stop, now that the main process is gone, and returns when nobody is left, or the time
-/// is up: `grace` from now, or `kill_at` if that comes first.
-pub fn stop(config: &Config, grace: Duration, mailbox: &Mailbox, rest: &mut Rest, kill_at: Option<Instant>) {
-    if grace.is_zero() || matches!(rest.left(), Left::Nobody) {
-        return;
-    }
-    let parting = config.rewritten(Signal::TERM);
-    let grace_ends = Instant::now().checked_add(grace);
-    deliver_pending(config, mailbox, rest);
-    if let Some(signal) = parting {
-        rest.ask(signal);
-    }
-    let mut deadline = [grace_ends, kill_at].into_iter().flatten().min();
-    let mut killed = false;
-    loop {
-        let stranger = match rest.left() {
-            Left::Nobody => return info!("nobody is left"),
-            Left::Stranger(held) => Some(held),
-            Left::Children | Left::Unseen => None,
-        };
-        match mailbox.next(deadline, stranger.as_ref()) {
-            Event::Signal(received) if received.signal == Signal::CHLD => {
-                reap(None, config.warn_reaped);
-                if killed {
-                    rest.send(Signal::KILL);
-                } else if let Some(signal) = parting {
-                    rest.ask_orphans(signal);
-                }
-            }
-            Event::Signal(received) => tell(config, received, rest),
-            Event::StrangerEnded => {}
-            Event::Deadline if killed => return warn!("left behind processes that cannot be killed"),
-            Event::Deadline => {
-                kill(rest);
-                killed = true;
-                deadline = Some(Instant::now() + PATIENCE);
-            }
-        }
-    }
+/// The stop of the remaining processes, once the main process has exited.
+pub struct Stop<'a> {
+    pub config: &'a Config,
+    pub main: Pid,
+    pub mailbox: &'a Mailbox,
+    pub rest: &'a mut Rest,
+    /// Whether a SIGTERM has been forwarded; or, where `--rewrite TERM:0` drops it, another signal that asks to stop.
+    pub was_asked: bool,
 }
 
-/// Delivers the signals that came before the main process's exit was noticed. A flood must not hold up what comes next:
-/// of each standard signal one is taken, since no more can have been pending (signal(7)), and queued ones are taken for
-/// a limited time. Those that are left are delivered later.
-fn deliver_pending(config: &Config, mailbox: &Mailbox, rest: &mut Rest) {
-    let ends = Instant::now() + PENDING;
-    let mut set = SignalSet::ALL;
-    while let Some(received) = mailbox.take(set) {
-        let is_standard = SignalSet::STANDARD.contains(received.signal);
-        if is_standard {
-            set = set.without(received.signal);
-        }
-        match received.signal {
-            Signal::CHLD => drop(reap(None, config.warn_reaped)),
-            _ => tell(config, received, rest),
-        }
-        if !is_standard && ends <= Instant::now() {
+impl Stop<'_> {
+    /// Has the remaining processes stop, and returns when there are none, or the time is up: `grace` from now,
+    /// or `kill_at` if that comes first.
+    pub fn run(mut self, grace: Duration, kill_at: Option<Instant>) {
+        if grace.is_zero() || matches!(self.rest.left(), Left::Nobody) {
             return;
         }
+        let parting = self.config.rewritten(Signal::TERM);
+        if parting.is_none() && !self.was_asked {
+            return info!("SIGTERM is dropped, so there is nothing to wait for");
+        }
+        let grace_ends = Instant::now().checked_add(grace);
+        self.deliver_pending();
+        if let Some(signal) = parting {
+            self.rest.terminate(signal);
+        }
+        let mut deadline = [grace_ends, kill_at].into_iter().flatten().min();
+        let mut killed = false;
+        loop {
+            let stranger = match self.rest.left() {
+                Left::Nobody => return info!("nobody is left"),
+                Left::Stranger(held) => Some(held),
+                Left::Children | Left::Unseen => None,
+            };
+            match self.mailbox.next(deadline, stranger.as_ref()) {
+                Event::Signal(received) if received.signal == Signal::CHLD => {
+                    reap(None, self.config.warn_reaped);
+                    if killed {
+                        self.rest.send(Signal::KILL);
+                    } else if let Some(signal) = parting {
+                        self.rest.terminate_orphans(signal);
+                    }
+                }
+                Event::Signal(received) => self.deliver(received),
+                Event::StrangerEnded => {}
+                Event::Deadline if killed => return warn!("left behind processes that cannot be killed"),
+                Event::Deadline => {
+                    kill(self.rest);
+                    killed = true;
+                    deadline = Some(Instant::now() + PATIENCE);
+                }
+            }
+        }
     }
-}
 
-/// Passes on to everybody in our care what arrives while they stop.
-fn tell(config: &Config, received: Received, rest: &mut Rest) {
-    debug!("{} for the rest", received.signal);
-    if let Some(signal) = config.rewritten(received.signal) {
-        rest.send(signal);
-        if Some(signal) == config.rewritten(Signal::TERM) {
-            rest.note_asked(|_| true);
+    /// Delivers the signals that came before the main process's exit was noticed. A flood must not hold up what comes next:
+    /// of each standard signal one is taken, since no more can have been pending (signal(7)), and queued ones are taken for
+    /// a limited time. Those that are left are delivered later.
+    fn deliver_pending(&mut self) {
+        let ends = Instant::now() + PENDING;
+        let mut set = SignalSet::ALL;
+        while let Some(received) = self.mailbox.take(set) {
+            let is_standard = SignalSet::STANDARD.contains(received.signal);
+            if is_standard {
+                set = set.without(received.signal);
+            }
+            match received.signal {
+                Signal::CHLD => drop(reap(None, self.config.warn_reaped)),
+                _ => self.deliver(received),
+            }
+            if !is_standard && ends <= Instant::now() {
+                return;
+            }
+        }
+    }
+
+    /// Delivers a signal to the remaining processes that it is for.
+    fn deliver(&mut self, received: Received) {
+        let Some(signal) = self.config.rewritten(received.signal) else { return };
+        debug!("{} for the remaining processes", received.signal);
+        if Some(signal) == self.config.rewritten(Signal::TERM) {
+            // The first one is for those that have had none: many programs take a second one for an order to abort. A
+            // further one is the user's, who insists.
+            if self.was_asked {
+                let all = self.rest.about_to_terminate(|_| true);
+                self.rest.send(signal);
+                self.rest.note_terminated(all.into_iter());
+            } else {
+                self.rest.terminate(signal);
+            }
+            self.was_asked = true;
+            return;
+        }
+        match signal {
+            Signal::CONT | Signal::STOP | Signal::TSTP => self.rest.send(signal),
+            _ => {
+                let queued = match received.origin {
+                    Origin::Queued(queued) => Some(queued),
+                    Origin::Kernel | Origin::Process | Origin::Other => None,
+                };
+                let (target, main) = (self.config.target, self.main);
+                self.rest.send_to_handlers(signal, queued, |stat| is_target(target, main, stat));
+            }
         }
     }
 }

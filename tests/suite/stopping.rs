@@ -221,10 +221,15 @@ fn what_somebody_starts_in_order_to_stop_is_left_to_it() {
 }
 
 #[test]
-fn signals_go_to_the_rest_while_they_are_waited_for() {
-    let mut run = with_workers(as_pid_1(&["--grace", "1h"]), &["stubborn session stubborn"]);
+fn signals_go_to_the_remaining_processes_that_handle_them() {
+    let mut run = with_workers(as_pid_1(&["--grace", "1h", "--target=all"]), &["stubborn session stubborn"]);
+    let main = children_of(run.init())[0];
     run.signal_init(libc::SIGTERM);
     run.wait_for("stubborn told 15");
+    eventually("the main process is reaped", || !children_of(run.init()).contains(&main));
+    // By default these end a process, and the worker has no handler for them.
+    run.signal_init(libc::SIGUSR2);
+    run.signal_init(34);
     run.signal_init(libc::SIGHUP);
     run.wait_for("stubborn told 1");
     // The user's second TERM is the user's: it goes to them, and cuts nothing short.
@@ -238,6 +243,88 @@ fn signals_go_to_the_rest_while_they_are_waited_for() {
 }
 
 #[test]
+fn signals_that_come_while_stopping_go_to_the_target() {
+    let workers = ["group stubborn", "session session stubborn"];
+    let mut run = with_workers(as_pid_1(&["--grace", "1h", "-r", "TSTP:STOP"]), &workers);
+    run.stdin().write_all(b"exit\n").unwrap();
+    run.wait_for_all(&["group told 15", "session told 15"]);
+    run.signal_init(libc::SIGHUP);
+    run.wait_for("group told 1");
+    // A stop and a continuation are for all of them. (SIGTSTP itself does not stop a group without a shell.)
+    run.signal_init(libc::SIGTSTP);
+    let stopped = || children_of(run.init()).iter().all(|pid| status_field(*pid, "State").starts_with('T'));
+    eventually("both are stopped", stopped);
+    run.signal_init(libc::SIGCONT);
+    eventually("both go on", || {
+        !children_of(run.init()).iter().any(|pid| status_field(*pid, "State").starts_with('T'))
+    });
+    for worker in children_of(run.init()) {
+        kill(worker, libc::SIGKILL);
+    }
+    let run = run.finish();
+    assert!(!run.stdout.contains("session told 1\n"), "{run:?}");
+    assert_eq!(run.code, Some(5));
+}
+
+#[test]
+fn the_first_term_while_stopping_goes_to_no_process_twice() {
+    for as_init in [true, false] {
+        let args = ["--grace", "1h", "--target", "all"];
+        let mut run = with_workers(
+            if as_init { as_pid_1(&args) } else { as_process(&args) },
+            &["stubborn session stubborn"],
+        );
+        let init = if as_init { run.init() } else { run.pid() };
+        run.stdin().write_all(b"exit\n").unwrap();
+        run.wait_for("stubborn told 15");
+        kill(init, libc::SIGTERM);
+        eventually("it is delivered", || {
+            status_field(init, "ShdPnd") == "0000000000000000" && status_field(init, "State").starts_with('S')
+        });
+        // A worker that gets both at once says the lower number first, so twice.
+        for (signal, said) in [(libc::SIGQUIT, "stubborn told 3"), (libc::SIGHUP, "stubborn told 1")] {
+            kill(init, signal);
+            run.wait_for(said);
+        }
+        kill(init, libc::SIGTERM);
+        run.wait_for("stubborn told 15");
+        kill(children_of(init)[0], libc::SIGKILL);
+        let run = run.finish();
+        assert_eq!(run.stdout.matches("stubborn told 15").count(), 2, "by init, and by the second: {run:?}");
+        assert_eq!(run.code, Some(5));
+    }
+}
+
+#[test]
+fn where_term_is_dropped_nothing_is_waited_for() {
+    let options = ["--grace", "1h", "-r", "TERM:0"];
+    let mut run = with_workers(as_pid_1(&options), &["session session"]);
+    run.signal_init(libc::SIGTERM);
+    run.stdin().write_all(b"exit\n").unwrap();
+    let run = run.finish();
+    assert!(!run.stdout.contains("told"), "{run:?}");
+    assert_eq!(run.code, Some(5));
+    // But for those that were asked to stop in another way.
+    let run = with_workers(as_pid_1(&[&options[..], &["-r", "HUP:INT"]].concat()), &["group"]);
+    run.signal_init(libc::SIGHUP);
+    let run = run.finish();
+    assert!(run.stdout.contains("group told 2") && run.stdout.contains("group flushed"), "{run:?}");
+    assert_eq!(run.code, Some(5));
+}
+
+#[test]
+fn what_was_started_before_its_parent_was_sent_term_is_sent_it_too() {
+    // The supervisor is sent TERM with the group, and lives; its service has a session of its own.
+    let service = format!("python3 {} service session stubborn", helper("worker.py"));
+    let supervisor = format!("trap : TERM; {service} & while :; do wait; done");
+    let script = format!("trap 'exit 5' TERM; bash -c '{supervisor}' & while :; do wait; done");
+    let mut run = Running::start(&mut as_pid_1(&["--grace", "1h", "bash", "-c", &script]));
+    run.wait_for("service ready");
+    run.signal_init(libc::SIGTERM);
+    run.wait_for("service told 15");
+}
+
+#[test]
 fn rewritten_signals_are_so_everywhere() {
     // To the group, and to a worker that only hears when the main process is gone.
     let run = with_workers(as_pid_1(&["-r", "TERM:INT"]), &["group", "session session"]);
@@ -246,13 +333,6 @@ fn rewritten_signals_are_so_everywhere() {
     assert_eq!(run.code, Some(5));
     assert!(run.stdout.contains("session told 2") && !run.stdout.contains("told 15"), "{run:?}");
     assert_eq!(run.stdout.matches("session told").count(), 1, "{run:?}");
-    // Dropped: nobody is asked, and the grace ends it.
-    let mut run = with_workers(as_pid_1(&["-r", "15:0", "--grace", "500ms"]), &["session session"]);
-    run.signal_init(libc::SIGTERM);
-    run.stdin().write_all(b"exit\n").unwrap();
-    let run = run.finish();
-    assert!(!run.stdout.contains("told"), "{run:?}");
-    assert_eq!(run.code, Some(5));
     // Names, numbers and the real-time range.
     let mut run = Running::start(&mut as_pid_1(&[
         "--rewrite=SIGUSR1:RTMIN+3",
