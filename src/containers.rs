@@ -120,9 +120,13 @@ fn are_same_or_nested(one: &str, other: &str) -> bool {
     if differ.is_some_and(|(one, other)| one != b'/' && other != b'/') {
         return false;
     }
-    let paths = |text| str::lines(text).filter_map(|line| line.splitn(3, ':').nth(2));
     let mut pairs = paths(one).zip(paths(other));
     !one.is_empty() && pairs.all(|(one, other)| one == other || is_below(one, other) || is_below(other, one))
+}
+
+/// The path in each hierarchy. (A cgroup's name may hold anything but a line feed, so `str::lines` would not do.)
+fn paths(text: &str) -> impl Iterator<Item = &str> {
+    text.split('\n').filter_map(|line| line.splitn(3, ':').nth(2))
 }
 
 /// Whether the cgroup `path` is below `top`. All are below the root, which tells nothing.
@@ -163,6 +167,8 @@ mod tests {
             [7]
         );
         assert_eq!(leaders(&[(7, 1, "0::/pod/a"), (8, 2, "0::/pod/ab")]), [7, 8]);
+        // The kernel forbids nothing but a line feed in a name (found by tests/fuzz).
+        assert_eq!(leaders(&[(7, 1, "0::/pod/a\r\n"), (8, 2, "0::/pod/a/x\n")]), [7, 8]);
         assert_eq!(leaders(&[(7, 1, "0::/"), (8, 2, "0::/a")]), [7, 8]);
         assert_eq!(leaders(&[(7, 1, "0::/../a"), (8, 2, "0::/../b"), (9, 3, "0::/../a/c")]), [7, 8]);
     }
