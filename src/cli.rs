@@ -302,14 +302,14 @@ fn target(text: &str) -> Option<AnyTarget> {
 }
 
 /// `A:B`, two signals; or `A:0`.
-fn rewrite(text: &str) -> Option<Rewrite> {
+pub fn rewrite(text: &str) -> Option<Rewrite> {
     let (from, to) = text.split_once(':')?;
     let to = if to == "0" { None } else { Some(signals::parse(to)?) };
     Some(Rewrite { from: signals::parse(from)?, to })
 }
 
 /// A whole number of `ms`, `s`, `m` or `h`; of seconds, if it says none of these.
-fn duration(text: &str) -> Option<Duration> {
+pub fn duration(text: &str) -> Option<Duration> {
     let (number, unit) = text.split_at(text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len()));
     let number: u64 = number.parse().ok()?;
     let milliseconds = match unit {
@@ -323,7 +323,7 @@ fn duration(text: &str) -> Option<Duration> {
 }
 
 /// `CODE` or `CODE:NEW`.
-fn remap(text: &str) -> Option<Remap> {
+pub fn remap(text: &str) -> Option<Remap> {
     let (from, to) = text.split_once(':').unwrap_or((text, "0"));
     Some(Remap { from: exit_code(from)?, to: exit_code(to)? })
 }

@@ -31,7 +31,7 @@ pub struct Container {
 
 /// What tells one container's processes from another's.
 #[derive(Debug, PartialEq, Eq)]
-enum Place {
+pub enum Place {
     /// /proc/PID/cgroup.
     Cgroups(String),
     /// A mount of its mount namespace.
@@ -74,7 +74,7 @@ fn place_by_mounts(pid: Pid) -> Place {
 }
 
 /// Puts processes that entered our PID namespace into their containers.
-fn group(mut entered: Vec<(Identity, Place)>) -> Vec<Container> {
+pub fn group(mut entered: Vec<(Identity, Place)>) -> Vec<Container> {
     // By the time of their start; those of one clock tick in the order of their pids.
     entered.sort_unstable_by_key(|(id, _)| (id.start, id.pid));
     let mut containers: Vec<Container> = Vec::new();
@@ -97,7 +97,7 @@ impl Container {
         !self.places.contains(&Place::Unknown)
     }
 
-    fn has(&self, place: &Place) -> bool {
+    pub fn has(&self, place: &Place) -> bool {
         self.places.iter().any(|own| own.is_with(place))
     }
 }

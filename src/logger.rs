@@ -57,7 +57,7 @@ fn start_filtered(text: &OsStr) {
 /// Whether `text` is what env_logger parses, `DIRECTIVE[,DIRECTIVE…][/TEXT]`, with levels and modules of podinit's
 /// alone. env_logger takes every other word (`warning`, `verbose`, `3`) for a module's name, and then logs
 /// nothing at all, usage errors included.
-fn are_directives(text: &str) -> bool {
+pub fn are_directives(text: &str) -> bool {
     let mut parts = text.split('/');
     let directives = parts.next().unwrap_or_default();
     parts.nth(1).is_none() && directives.split(',').all(|directive| is_directive(directive.trim()))

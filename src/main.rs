@@ -7,7 +7,9 @@
 //! `cli`, `persona` and `config` come before; `namespace` is for an init that makes its own; `deliver`, `spawn`,
 //! `user`, `settle`, `reap`, `terminal`, `procfs`, `files` and `quoted` stand beside; and `sys` below them all is the
 //! only one to use `unsafe`.
-#![cfg_attr(not(test), no_main)]
+#![cfg_attr(not(any(test, fuzzing)), no_main)]
+// tests/fuzz builds this as a library, and reaches what it needs by `properties`.
+#![cfg_attr(fuzzing, allow(dead_code))]
 #![deny(unsafe_code)]
 
 mod cli;
@@ -23,6 +25,9 @@ mod namespace;
 mod persona;
 mod pod;
 mod procfs;
+#[cfg(any(test, fuzzing))]
+#[path = "../tests/fuzz/properties.rs"]
+pub mod properties;
 mod quoted;
 mod reap;
 mod received;

@@ -58,7 +58,7 @@ impl Stat {
 
     /// The name in the second field may hold spaces, parentheses and newlines; nothing behind it
     /// does, so the last parenthesis ends it.
-    fn parse(text: &[u8]) -> Option<Stat> {
+    pub fn parse(text: &[u8]) -> Option<Stat> {
         let name_begins = text.iter().position(|&byte| byte == b'(')?;
         let name_ends = text.iter().rposition(|&byte| byte == b')')?;
         let pid = Pid::new(number(text[..name_begins].trim_ascii())?)?;
@@ -133,7 +133,7 @@ impl Status {
     }
 
     /// The kernel escapes a line feed in the name here, and nothing else that could end a line or a field.
-    fn parse(text: &str) -> Option<Status> {
+    pub fn parse(text: &str) -> Option<Status> {
         let field = |name| text.split('\n').find_map(|line| line.strip_prefix(name));
         let set = |name| u64::from_str_radix(field(name)?, 16).ok().map(SignalSet::from_bits);
         let mut uids = field("Uid:\t")?.split('\t').map(|uid| number(uid.as_bytes()));
@@ -162,8 +162,12 @@ pub fn cgroups(pid: Pid) -> Option<String> {
 pub fn first_mount(pid: Pid) -> Option<u32> {
     let mut start = [0; 16];
     let length = read(files::open_to_read(&format!("/proc/{pid}/mountinfo")).ok()?, &mut start).ok()?;
-    let id = start[..length].split(|&byte| byte == b' ').next()?;
-    str::from_utf8(id).ok()?.parse().ok()
+    mount_id(&start[..length])
+}
+
+/// The id of the first mount in mountinfo, of which the first digits are enough.
+pub fn mount_id(mountinfo: &[u8]) -> Option<u32> {
+    number(mountinfo.split(|&byte| byte == b' ').next()?)
 }
 
 /// What /proc shows of the processes in this PID namespace.
@@ -241,7 +245,8 @@ pub fn children(parent: Pid) -> Vec<Pid> {
 
 /// Whether /proc is there, and shows us all there is to see in our PID namespace.
 pub fn shows_everybody(own: Pid) -> bool {
-    is_own_proc(own) && (!hides_some() || may_see_hidden())
+    is_own_proc(own)
+        && (!hides_some(&files::text("/proc/self/mountinfo").unwrap_or_default()) || may_see_hidden())
 }
 
 /// Whether /proc is there, and is that of this PID namespace: another one has another process under our number, or shows
@@ -250,10 +255,9 @@ fn is_own_proc(own: Pid) -> bool {
     files::link("/proc/self").is_ok_and(|link| *link == *own.to_string())
 }
 
-/// Whether /proc was mounted with `hidepid`, which has it show each user but the user's own.
-fn hides_some() -> bool {
-    let mounts = files::text("/proc/self/mountinfo").unwrap_or_default();
-    mounts.lines().filter(|line| line.split(' ').nth(4) == Some("/proc")).any(|line| {
+/// Whether /proc was mounted with `hidepid`, which has it show each user only that user's own processes.
+pub fn hides_some(mountinfo: &str) -> bool {
+    mountinfo.split('\n').filter(|line| line.split(' ').nth(4) == Some("/proc")).any(|line| {
         let options = line.rsplit(' ').next().unwrap_or_default();
         options
             .split(',')

@@ -27,7 +27,7 @@ pub fn find(text: &str) -> Result<User, String> {
 /// With a group in `text` there are no supplementary groups; without one they are those that list the user. A
 /// number that /etc/passwd does not have gets group 0, no supplementary groups and the home directory `/`, as with
 /// container engines and gosu.
-fn find_in(passwd: &str, group: &str, text: &str) -> Result<User, String> {
+pub fn find_in(passwd: &str, group: &str, text: &str) -> Result<User, String> {
     let (user, wanted_group) = text.split_once(':').map_or((text, None), |(user, group)| (user, Some(group)));
     let (uid, entry) = look_up(passwd, "user", user)?;
     let gid = match (wanted_group, &entry) {

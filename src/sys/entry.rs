@@ -20,8 +20,8 @@ pub struct Start {
     pub mask: SignalSet,
 }
 
-#[cfg_attr(not(test), unsafe(export_name = "main"))]
-#[cfg_attr(test, unsafe(export_name = "podinit_main"))]
+#[cfg_attr(not(any(test, fuzzing)), unsafe(export_name = "main"))]
+#[cfg_attr(any(test, fuzzing), unsafe(export_name = "podinit_main"))]
 extern "C" fn main(_argc: c_int, argv: *mut *mut c_char, envp: *mut *mut c_char) -> c_int {
     let mask = signal::block_all();
     c_int::from(crate::run(Start { args: Vector(argv), env: Vector(envp), mask }))
@@ -153,6 +153,17 @@ impl Vector {
             strings.iter().map(|s| CString::new(*s).expect("no NUL in a test's string").into_raw()).collect();
         array.push(ptr::null_mut());
         Vector(array.leak().as_mut_ptr())
+    }
+}
+
+#[cfg(any(test, fuzzing))]
+impl Vector {
+    /// Calls `f` with a vector made of `strings`, which ends when `f` returns: `f` must keep none of them.
+    /// (A vector leaked for each input would exhaust a fuzzer's memory.)
+    pub fn lend<R>(strings: &[CString], f: impl FnOnce(Vector) -> R) -> R {
+        let mut array: Vec<*mut c_char> = strings.iter().map(|s| s.as_ptr().cast_mut()).collect();
+        array.push(ptr::null_mut());
+        f(Vector(array.as_mut_ptr()))
     }
 }
 

@@ -1,0 +1,402 @@
+//! What must hold for every text that podinit reads, whatever is in it. The fuzz targets of this folder look for
+//! an input that breaks a property; `cargo test` replays the inputs in `inputs/`, a line
+//! each.
+
+use std::ffi::{CString, OsStr};
+use std::fmt::Write;
+use std::os::unix::ffi::OsStrExt;
+use std::time::{Duration, Instant};
+
+use crate::cli::{self, Command};
+use crate::config::Config;
+use crate::containers::{self, Place};
+use crate::logger;
+use crate::persona::{self, Persona};
+use crate::procfs::{self, Identity, Stat, Status};
+use crate::signals::{self, Signal};
+use crate::sys::entry::Vector;
+use crate::sys::process::{End, Pid};
+use crate::user;
+
+/// Panics if the input breaks it.
+pub type Property = fn(&[u8]);
+
+/// By the names of the targets and of the lists in `inputs/`.
+pub const ALL: [(&str, Property); 10] = [
+    ("cgroup", cgroup),
+    ("command_line", command_line),
+    ("filter", filter),
+    ("mountinfo", mountinfo),
+    ("signal", signal),
+    ("stat", stat),
+    ("stat_round", stat_round),
+    ("status", status),
+    ("user", user),
+    ("values", values),
+];
+
+/// Checks the property of this name.
+pub fn check(name: &str, input: &[u8]) {
+    ALL.iter().find(|(own, _)| *own == name).expect("a property of this name").1(input);
+}
+
+/// Any command line, under any name and with any environment, is understood or is an error of one line. The input
+/// is the arguments and, behind a byte 0xff, the environment; a NUL ends each.
+pub fn command_line(input: &[u8]) {
+    let (args, env) = input.split_at(input.iter().position(|&byte| byte == 0xff).unwrap_or(input.len()));
+    let strings =
+        |text: &[u8]| text.split(|&byte| byte == 0).filter_map(|it| CString::new(it).ok()).collect();
+    let (mut args, env): (Vec<CString>, Vec<CString>) =
+        (strings(args), strings(env.get(1..).unwrap_or_default()));
+    check_command_line(&args, &env);
+    for name in persona::names().lines() {
+        args[0] = CString::new(name).expect("a name without NUL");
+        check_command_line(&args, &env);
+    }
+}
+
+fn check_command_line(args: &[CString], env: &[CString]) {
+    let persona = Persona::called(args.first().map(|name| OsStr::from_bytes(name.to_bytes())));
+    let result = Vector::lend(args, |args| Vector::lend(env, |env| cli::parse(persona, args, env)));
+    match result {
+        Ok(Command::Run { config, program }) => {
+            assert!(
+                (1..args.len()).contains(&program),
+                "the program is argument {program} of {}",
+                args.len()
+            );
+            let word = args[program].to_bytes();
+            let is_word = !matches!(word, [b'-', _, ..]) || args[program - 1].to_bytes() == b"--";
+            assert!(is_word, "an option is taken for the program");
+            check_config(&config, persona);
+        }
+        Ok(Command::Pause { config }) => check_config(&config, persona),
+        Ok(Command::Print(text)) => assert!(text.ends_with('\n'), "cut off: {text}"),
+        Err(problem) => check_message(&problem),
+    }
+}
+
+fn check_config(config: &Config, persona: &Persona) {
+    check_duration(config.grace());
+    config.kill_after.into_iter().for_each(check_duration);
+    for number in 1..=Signal::MAX {
+        let signal = Signal::new(number).expect("a signal's number");
+        // Whatever the options are, there is an answer.
+        let _ = (
+            config.rewritten(signal),
+            config.exit_status(End::Killed(signal)),
+            config.death(End::Killed(signal)),
+        );
+    }
+    for rewrite in &config.rewrite {
+        let highest = rewrite.to.map_or(rewrite.from, |to| to.max(rewrite.from));
+        assert!(
+            highest.number() <= persona.highest_rewrite,
+            "{highest} is too high for {}",
+            persona.names[0]
+        );
+    }
+    for entry in &config.env {
+        assert!(entry.to_bytes().iter().skip(1).any(|&byte| byte == b'='), "not NAME=VALUE: {entry:?}");
+    }
+}
+
+fn check_message(message: &str) {
+    assert!(
+        !message.is_empty() && !message.chars().any(char::is_control),
+        "not one line of text: {message:?}"
+    );
+}
+
+/// A deadline so far away can be calculated.
+fn check_duration(duration: Duration) {
+    assert!(Instant::now().checked_add(duration).is_some(), "{duration:?} is too long");
+}
+
+/// A signal that is understood is one of the kernel's, and its own name means the same signal.
+pub fn signal(input: &[u8]) {
+    let Ok(text) = str::from_utf8(input) else { return };
+    let Some(signal) = signals::parse(text) else { return };
+    assert!((1..=64).contains(&signal.number()), "{text:?} is signal {}", signal.number());
+    let name = signal.to_string();
+    for again in [&*name, &name.to_lowercase(), name.trim_start_matches("SIG"), &signal.number().to_string()]
+    {
+        // 32 and 33 are the C library's own, and have no name.
+        assert!(
+            signals::parse(again) == Some(signal) || again.contains(' '),
+            "{text:?} is {name}, {again:?} is not"
+        );
+    }
+    if text.bytes().all(|byte| byte.is_ascii_digit()) {
+        assert_eq!(text.parse(), Ok(signal.number()));
+    }
+}
+
+/// Durations, rewritings and exit codes: one that is understood, written down plainly, means the same.
+pub fn values(input: &[u8]) {
+    let Ok(text) = str::from_utf8(input) else { return };
+    if let Some(duration) = cli::duration(text) {
+        check_duration(duration);
+        assert_eq!(cli::duration(&format!("{}ms", duration.as_millis())), Some(duration), "{text:?}");
+    }
+    if let Some(rewrite) = cli::rewrite(text) {
+        let to = rewrite.to.map_or(0, Signal::number);
+        assert_eq!(cli::rewrite(&format!("{}:{to}", rewrite.from.number())), Some(rewrite), "{text:?}");
+    }
+    if let Some(remap) = cli::remap(text) {
+        assert_eq!(cli::remap(&format!("{}:{}", remap.from, remap.to)), Some(remap), "{text:?}");
+    }
+}
+
+/// Any PODINIT_LOG is a filter or a mistake.
+pub fn filter(input: &[u8]) {
+    let Ok(text) = str::from_utf8(input) else { return };
+    if !logger::are_directives(text) {
+        return;
+    }
+    let filter = env_logger::Builder::new().parse_filters(text).build();
+    for level in log::Level::iter() {
+        for target in ["podinit", "podinit::pod", "other"] {
+            let record =
+                log::Record::builder().level(level).target(target).args(format_args!("a line")).build();
+            // The level that `log` compares first must not hide what the filter would let through.
+            assert!(!filter.matches(&record) || level <= filter.filter(), "{text:?} at {level}");
+        }
+    }
+}
+
+/// Any text is a stat or is none.
+pub fn stat(input: &[u8]) {
+    if let Some(stat) = Stat::parse(input) {
+        assert!(stat.id.pid.get() > 0 && stat.parent.is_none_or(|parent| parent.get() > 0), "{stat:?}");
+        assert!(!(stat.has_ended() && stat.is_stopped()), "{stat:?}");
+    }
+}
+
+/// What the kernel writes is what is read, whatever the process calls itself. The input is 24 bytes of numbers, and
+/// the name.
+pub fn stat_round(input: &[u8]) {
+    let Some((numbers, name)) = input.split_first_chunk::<24>() else { return };
+    let int = |at: usize| i32::from_le_bytes(numbers[at..at + 4].try_into().expect("4 bytes")) & i32::MAX;
+    let Some(pid) = Pid::new(int(0)) else { return };
+    let start = u64::from_le_bytes(numbers[16..].try_into().expect("8 bytes"));
+    let (parent, group, threads) = (int(4), int(8), int(12));
+    let state = b"RSDTtXZPI"[name.len() % 9];
+    let called = |name: &[u8]| {
+        let mut text = format!("{pid} (").into_bytes();
+        text.extend(name);
+        let more = "-1 4194560 1 2 3 4 5 6 7 8 20 0";
+        let rest = format!(") {} {parent} {group} 7 0 {more} {threads} 0 {start} 6 7\n", char::from(state));
+        text.extend(rest.bytes());
+        Stat::parse(&text).expect("a stat")
+    };
+    let stat = called(name);
+    assert_eq!((stat.id, stat.state), (Identity { pid, start }, state));
+    assert_eq!((stat.parent, stat.group), (Pid::new(parent), group));
+    assert_eq!(stat.threads, threads.unsigned_abs());
+    assert_eq!(stat, called(b"plain"), "{}", name.escape_ascii());
+}
+
+/// Any text is a status or is none; and where the kernel wrote it, no name changes another field. The input is a
+/// status, or behind a byte 0xff the name of a process.
+pub fn status(input: &[u8]) {
+    let [0xff, name @ ..] = input else {
+        let _ = Status::parse(&String::from_utf8_lossy(input));
+        return;
+    };
+    // The kernel escapes these two, and cuts the name off, within a character too.
+    let escaped: Vec<u8> = name
+        .iter()
+        .take(15)
+        .flat_map(|byte| match byte {
+            b'\n' => b"\\n".to_vec(),
+            b'\\' => b"\\\\".to_vec(),
+            0 => Vec::new(),
+            byte => vec![*byte],
+        })
+        .collect();
+    let name = String::from_utf8_lossy(&escaped);
+    let called = |name: &str| {
+        let fields = "Umask:\t0022\nUid:\t1\t2\t3\t4\nSigBlk:\t0000000000000001\nSigCgt:\t8000000000004000\n";
+        Status::parse(&format!("Name:\t{name}\n{fields}")).expect("a status")
+    };
+    let mut status = called(&name);
+    assert_eq!(status.name, name);
+    status.name = "plain".into();
+    assert_eq!(status, called("plain"), "{name:?}");
+}
+
+/// The processes of one container, told apart by their cgroups, are together, and the oldest one leads. The input is
+/// a byte for the number of hierarchies and, each behind a byte 0xff, a byte for the time of a process's start and a
+/// line for its path in each hierarchy.
+pub fn cgroup(input: &[u8]) {
+    let Some((hierarchies, records)) = input.split_first() else { return };
+    let hierarchies = 1 + usize::from(hierarchies % 3);
+    let entered: Vec<(Identity, Vec<String>)> = records
+        .split(|&byte| byte == 0xff)
+        .take(8)
+        .enumerate()
+        .map(|(index, record)| {
+            let (start, text) =
+                record.split_first().map_or((0, &record[..0]), |(start, text)| (*start, text));
+            let text = String::from_utf8_lossy(text);
+            let mut paths: Vec<String> = text.split('\n').take(hierarchies).map(canonical).collect();
+            paths.resize(hierarchies, "/".into());
+            (Identity { pid: Pid::new(2 + index as i32).expect("a pid"), start: start.into() }, paths)
+        })
+        .collect();
+    check_grouping(&entered);
+}
+
+/// As the kernel writes a cgroup's path.
+fn canonical(path: &str) -> String {
+    let mut canonical = String::new();
+    names(path).iter().for_each(|name| canonical.extend(["/", name]));
+    if canonical.is_empty() { "/".into() } else { canonical }
+}
+
+fn check_grouping(entered: &[(Identity, Vec<String>)]) {
+    let place = |paths: &[String]| {
+        let mut text = String::new();
+        for (index, path) in paths.iter().enumerate().rev() {
+            writeln!(text, "{index}:{}:{path}", ["", "name=systemd", "cpu,cpuacct"][index])
+                .expect("a string");
+        }
+        Place::Cgroups(text)
+    };
+    let with_places = || entered.iter().map(|(id, paths)| (*id, place(paths)));
+    let containers = containers::group(with_places().collect());
+    let leaders: Vec<Identity> = containers.iter().map(|container| container.leader).collect();
+    let reversed = containers::group(with_places().rev().collect());
+    assert_eq!(reversed, containers, "the order in which they are listed tells");
+    for (id, paths) in entered {
+        let own =
+            containers.iter().find(|container| container.has(&place(paths))).expect("a container of its own");
+        assert!((own.leader.start, own.leader.pid) <= (id.start, id.pid), "{id:?} is older than its leader");
+    }
+    let paths: Vec<Vec<Vec<&str>>> =
+        entered.iter().map(|(_, paths)| paths.iter().map(|it| names(it)).collect()).collect();
+    // A bit for each process of the same container.
+    let mates: Vec<u8> = paths
+        .iter()
+        .map(|one| paths.iter().rev().fold(0, |set, it| set << 1 | u8::from(are_together(one, it))))
+        .collect();
+    let members = |set: u8| (0..mates.len()).filter(move |index| set & 1 << index != 0);
+    // A cgroup above those of two containers belongs to neither.
+    if mates.iter().all(|set| members(*set).all(|mate| mates[mate] == *set)) {
+        let first = |set: &u8| members(*set).map(|mate| entered[mate].0).min_by_key(|id| (id.start, id.pid));
+        let mut wanted: Vec<Identity> = mates.iter().filter_map(first).collect();
+        wanted.sort_unstable_by_key(|id| (id.start, id.pid));
+        wanted.dedup();
+        assert_eq!(leaders, wanted, "{entered:?}");
+    }
+}
+
+/// The names that a path consists of.
+fn names(path: &str) -> Vec<&str> {
+    path.split('/').filter(|name| !name.is_empty()).collect()
+}
+
+/// Whether in each hierarchy both are in one cgroup or one is below the other. (All are below the root, which tells
+/// nothing.)
+fn are_together(one: &[Vec<&str>], other: &[Vec<&str>]) -> bool {
+    one.iter().zip(other).all(|(one, other)| {
+        let nested = one.starts_with(other) || other.starts_with(one);
+        one == other || (nested && !one.is_empty() && !other.is_empty())
+    })
+}
+
+/// Any text is a mountinfo; and in what the kernel writes, hidepid is seen wherever it is. The input is a mountinfo,
+/// or behind a byte 0xff the mount point and, behind another one, the options.
+pub fn mountinfo(input: &[u8]) {
+    let text = String::from_utf8_lossy(input);
+    let _ = (procfs::mount_id(input), procfs::hides_some(&text));
+    let Some(input) = input.strip_prefix(b"\xff") else { return };
+    let mut parts = input.splitn(2, |&byte| byte == 0xff).map(|part| {
+        let escaped = part.iter().flat_map(|byte| match byte {
+            b' ' | b'\t' | b'\n' | b'\\' => format!("\\{byte:03o}").into_bytes(),
+            byte => vec![*byte],
+        });
+        String::from_utf8_lossy(&escaped.collect::<Vec<_>>()).into_owned()
+    });
+    let (point, options) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
+    let text = format!(
+        "22 1 0:20 / {point} rw,nosuid shared:1 - proc proc {options}\n23 1 0:5 / /x rw - tmpfs none rw\n"
+    );
+    assert_eq!(procfs::mount_id(text.as_bytes()), Some(22));
+    let last = options
+        .split(',')
+        .filter_map(|option| option.strip_prefix("hidepid="))
+        .any(|it| it != "0" && it != "off");
+    assert_eq!(procfs::hides_some(&text), point == "/proc" && last, "{text:?}");
+}
+
+/// Any passwd and group: a user or an error of one line, and never the number that setuid(2) takes for "as it is".
+/// The input is what `--user` has, passwd and group, with a byte 0xff between them.
+pub fn user(input: &[u8]) {
+    let mut parts = input.splitn(3, |&byte| byte == 0xff).map(String::from_utf8_lossy);
+    let mut next = || parts.next().unwrap_or_default();
+    let (wanted, passwd, group) = (next(), next(), next());
+    match user::find_in(&passwd, &group, &wanted) {
+        Ok(found) => {
+            assert!(found.uid != u32::MAX && found.gid != u32::MAX, "{wanted:?}: {found:?}");
+            assert!(!found.groups.contains(&u32::MAX), "{wanted:?}: {found:?}");
+            let (name, of_group) =
+                wanted.split_once(':').map_or((&*wanted, None), |(name, it)| (name, Some(it)));
+            check_id(name, found.uid, &passwd);
+            of_group.into_iter().for_each(|name| check_id(name, found.gid, &group));
+        }
+        Err(problem) => check_message(&problem),
+    }
+}
+
+/// Digits mean the number that they are, even if they are a name too; all else is a name in `file`.
+fn check_id(word: &str, id: u32, file: &str) {
+    let is_number = !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_digit());
+    let is_name = || file.lines().any(|line| line.split(':').next() == Some(word));
+    assert!(if is_number { word.parse() == Ok(id) } else { is_name() }, "{word:?} is {id}");
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::path::Path;
+
+    use super::*;
+
+    /// The bytes that a line of `inputs/` stands for: as in a byte string, with \t, \n, \r, \', \\ and \xNN.
+    fn unescape(line: &str) -> Vec<u8> {
+        let mut bytes = line.bytes();
+        let mut unescaped = Vec::new();
+        while let Some(byte) = bytes.next() {
+            unescaped.push(match byte {
+                b'\\' => match bytes.next().expect("a byte behind a backslash") {
+                    b't' => b'\t',
+                    b'n' => b'\n',
+                    b'r' => b'\r',
+                    b'x' => {
+                        let digits =
+                            [(); 2].map(|()| char::from(bytes.next().expect("two digits behind \\x")));
+                        u8::from_str_radix(&digits.iter().collect::<String>(), 16)
+                            .expect("hexadecimal digits")
+                    }
+                    byte => byte,
+                },
+                byte => byte,
+            });
+        }
+        unescaped
+    }
+
+    #[test]
+    fn the_known_inputs_keep_the_properties() {
+        let inputs = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fuzz/inputs");
+        for (name, _) in ALL {
+            let lines = fs::read_to_string(inputs.join(name)).expect(name);
+            for line in lines.lines() {
+                println!("{name}: {line}");
+                check(name, &unescape(line));
+            }
+        }
+    }
+}

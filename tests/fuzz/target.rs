@@ -1,0 +1,6 @@
+//! The target that is called by the name of a property.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|input: &[u8]| podinit::properties::check(env!("CARGO_BIN_NAME"), input));
