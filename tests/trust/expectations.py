@@ -1,0 +1,133 @@
+"""What may come of a fault: the errors of each call, and the outcomes that are right though they are not flawless."""
+
+from collections import namedtuple
+from fnmatch import fnmatchcase
+
+# The errors of each call's man page that podinit could meet. Every call gets those of COMMON too.
+COMMON = "EINTR ENOSYS EPERM"
+ERRNOS = {
+    "access": "EACCES EIO ELOOP ENOENT ENOMEM",
+    "arch_prctl": "EINVAL",
+    "brk": "ENOMEM",
+    "capget": "EINVAL",
+    "capset": "EINVAL",
+    "chdir": "EACCES EIO ELOOP ENAMETOOLONG ENOENT ENOMEM ENOTDIR",
+    "clone": "EAGAIN EINVAL ENOMEM ENOSPC",
+    "close": "EBADF EIO",
+    "close_range": "EINVAL EMFILE ENOMEM",
+    "execve": "E2BIG EACCES EAGAIN EINVAL EIO EISDIR ELIBBAD ELOOP EMFILE ENAMETOOLONG ENFILE ENOENT ENOEXEC ENOMEM "
+              "ENOTDIR ETXTBSY",
+    "faccessat": "EACCES EIO ELOOP ENOENT ENOMEM",
+    "fstat": "EBADF ENOMEM",
+    "getdents64": "EBADF EINVAL ENOENT ENOTDIR",
+    "getrandom": "EAGAIN",
+    "getsid": "ESRCH",
+    "ioctl": "EBADF EINVAL EIO ENOTTY ESRCH",
+    "kill": "EINVAL ESRCH",
+    "mmap": "EAGAIN EINVAL ENFILE ENOMEM",
+    "mount": "EACCES EBUSY EINVAL ENODEV ENOENT ENOMEM",
+    "mprotect": "EACCES EINVAL ENOMEM",
+    "munmap": "EINVAL",
+    "newfstatat": "EACCES EBADF ENOENT ENOMEM",
+    "openat": "EACCES EIO ELOOP EMFILE ENFILE ENOENT ENOMEM ENOTDIR ENXIO",
+    "pidfd_open": "EINVAL EMFILE ENFILE ENODEV ENOMEM ESRCH",
+    "pidfd_send_signal": "EBADF EINVAL ESRCH",
+    "poll": "EAGAIN EFAULT EINVAL ENOMEM",
+    "ppoll": "EAGAIN EFAULT EINVAL ENOMEM",
+    "prctl": "EACCES EINVAL",
+    "prlimit64": "EINVAL",
+    "pwritev2": "EAGAIN EBADF EFBIG EINVAL EIO ENOSPC EOPNOTSUPP EPIPE",
+    "read": "EAGAIN EBADF EINVAL EIO EISDIR ESRCH",
+    "readlink": "EACCES EINVAL EIO ENOENT ENOMEM",
+    "readlinkat": "EACCES EINVAL EIO ENOENT ENOMEM",
+    "rt_sigaction": "EFAULT EINVAL",
+    "rt_sigpending": "EFAULT",
+    "rt_sigprocmask": "EFAULT EINVAL",
+    "rt_sigqueueinfo": "EAGAIN EINVAL ESRCH",
+    "rt_sigtimedwait": "EAGAIN EINVAL",
+    "sched_yield": "",
+    "setgroups": "EFAULT EINVAL ENOMEM",
+    "setpgid": "EACCES EINVAL ESRCH",
+    "setresgid": "EAGAIN EINVAL",
+    "setresuid": "EAGAIN EINVAL",
+    "setsid": "",
+    "signalfd4": "EBADF EINVAL EMFILE ENFILE ENODEV ENOMEM",
+    "statx": "EACCES EBADF ENOENT ENOMEM",
+    "umask": "",
+    "unshare": "EINVAL ENOMEM ENOSPC EUSERS",
+    "wait4": "ECHILD EINVAL",
+    "waitid": "ECHILD EINVAL",
+    "write": "EAGAIN EBADF EFBIG EINVAL EIO ENOSPC EPIPE",
+    "writev": "EAGAIN EBADF EFBIG EINVAL EIO ENOSPC EPIPE",
+}
+
+# Not injected: their man pages know no error, or they do not come back.
+CANNOT_FAIL = "exit exit_group getegid geteuid getgid getpgid getpgrp getpid getppid getuid restart_syscall rt_sigreturn " \
+              "set_tid_address vfork"
+
+# In the quick form each call gets one error of its man page (the first one) and these.
+QUICK = "EINTR EPERM"
+
+Excuse = namedtuple("Excuse", "letter scenarios roles calls errnos whens allows why")
+
+
+def excuse(letter, where, allows, why):
+    """`where` is SCENARIOS ROLES CALLS ERRNOS WHENS, each a list of patterns with commas; `allows` patterns of flaws."""
+    fields = [part.split(",") for part in where.split()]
+    return Excuse(letter, *fields, allows, why)
+
+
+LOST = ["no: got *", "also: missed *"]
+
+# A letter may stand on several lines; what it means is said on the first.
+EXCUSES = [
+    excuse("L", "* libc,inner-libc * * *", ["*"],
+           "The C library's own start, before podinit's first instruction: it may give up as it likes."),
+    excuse("R", "* init,inner clone * *", ["refused"],
+           "Without this call there is no workload, so the start is refused, with one line."),
+    excuse("R", "* child,inner-child execve,chdir,setgroups,setresgid,setresuid * *", ["refused"], ""),
+    excuse("R", "ns init unshare * *", ["refused"], ""),
+    excuse("M", "* init,inner mmap * *",
+           ["refused", "exit 125", "no: *", "also: a zombie was left", "also: a process was left behind",
+            "also: the ward adopted an orphan", "also: the terminal was not given back"],
+           "The kernel has no memory for init itself: it exits with 125 and says so."),
+    excuse("G", "* child,inner-child setpgid * *", ["also: in no process group of its own", "nothing on stderr"],
+           "A new child may always have a group of its own (setpgid(2)). Where a filter forbids it the workload stays in "
+           "podinit's group, and signals go to the main process alone."),
+    excuse("K", "* init,inner kill EINVAL,EINTR,ENOSYS,EPERM *", LOST,
+           "The kernel refuses the call that delivers: podinit says so, once, and can do no more."),
+    excuse("K", "* init,inner kill ESRCH *", [*LOST, "nothing on stderr"], ""),
+    excuse("K", "pid1 init rt_sigqueueinfo EINVAL,EINTR,ENOSYS,EPERM *", LOST, ""),
+    excuse("K", "pid1 init rt_sigqueueinfo ESRCH *", [*LOST, "nothing on stderr"], ""),
+    excuse("K", "* init,inner pidfd_send_signal EBADF,EINVAL,EINTR *",
+           [*LOST, "no: flushed", "also: a process was left behind"], ""),
+    excuse("Z", "* init,inner pidfd_send_signal,pidfd_open ESRCH *",
+           [*LOST, "no: *flushed", "also: a process was left behind", "nothing on stderr"],
+           "ESRCH says that the process has ended: it is neither signalled nor awaited."),
+    excuse("V", "pid1 init rt_sigqueueinfo EAGAIN *", ["no: got 35 with 42", "also: got 35"],
+           "The receiver's queue is full: the signal arrives without its value, and podinit says so."),
+    excuse("S", "sub,ns,kill,tty,die init prctl * *",
+           ["no: flushed", "also: the ward adopted an orphan", "also: a process was left behind"],
+           "Without PR_SET_CHILD_SUBREAPER orphans are not podinit's: it says so at its start."),
+    excuse("H", "sub,kill,tty,die init openat,getdents64,read * always", ["no: flushed", "also: a process was left behind"],
+           "Not PID 1, and /proc says nothing: podinit cannot see who its descendants are. It says what it leaves behind."),
+    excuse("C", "pause init capget,capset,setresuid,setresgid * *", LOST,
+           "Privileges cannot be given up as planned: podinit says so, and goes on with less, CAP_KILL not included."),
+    excuse("E", "* * read,poll,ppoll,wait4,waitid,getdents64 EINTR always", ["spin"],
+           "A call that EINTR ends is made again. No kernel interrupts every call for ever."),
+    excuse("E", "* * read EAGAIN always", ["spin"], ""),
+    excuse("D", "gone init pwritev2 EAGAIN *", ["0 lines on stderr", "nothing on stderr"],
+           "A log line that would have to wait for its reader is dropped: PID 1 must not hang on its log."),
+    excuse("D", "gone init pwritev2,write,poll EBADF,EFBIG,EIO,ENOSPC,EPIPE *", ["0 lines on stderr", "nothing on stderr"],
+           ""),
+]
+
+
+def explain(case, flaw):
+    """The excuse for a flaw of this case, if there is one."""
+    for it in EXCUSES:
+        parts = zip([it.scenarios, it.roles, it.calls, it.errnos, it.whens], case)
+        if all(any(fnmatchcase(value, pattern) for pattern in patterns) for patterns, value in parts) \
+                and any(fnmatchcase(flaw, pattern) for pattern in it.allows):
+            return it
+    return None
