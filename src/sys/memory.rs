@@ -5,6 +5,8 @@ use std::alloc::{GlobalAlloc, Layout};
 use std::cell::UnsafeCell;
 use std::ptr;
 
+use super::fd::write_stderr_nowait;
+
 #[cfg(not(any(test, fuzzing)))]
 #[global_allocator]
 static ALLOCATOR: Allocator = Allocator::new();
@@ -22,6 +24,9 @@ const LARGEST: usize = 15;
 const PAGE: usize = 4096;
 /// How much is asked of the kernel at a time. What is not touched costs nothing.
 const CHUNK: usize = 1 << (LARGEST + 1);
+
+/// The exit status then: a failure of init's own.
+const OUT_OF_MEMORY: i32 = 125;
 
 struct Pool {
     /// By the power of two, the first one of the blocks that wait.
@@ -109,15 +114,12 @@ fn power(layout: Layout) -> usize {
 }
 
 impl Pool {
-    /// A block that was never given out; null if the kernel has no memory left.
+    /// A block that was never given out.
     fn carve(&mut self, size: usize) -> *mut u8 {
         let mut skipped = self.next.addr().wrapping_neg() & (size - 1);
         if self.left < skipped + size {
             // What is left of the old chunk is given up: less than twice `size`.
             let chunk = map(CHUNK);
-            if chunk.is_null() {
-                return chunk;
-            }
             (self.next, self.left) = (chunk, CHUNK);
             skipped = chunk.addr().wrapping_neg() & (size - 1);
         }
@@ -128,7 +130,8 @@ impl Pool {
     }
 }
 
-/// Memory from the kernel; null if it has none.
+/// Memory from the kernel. Where it has none, init exits: Rust's own way is abort(3), which a PID 1 survives until it
+/// executes an instruction that it may not, behind a backtrace.
 fn map(size: usize) -> *mut u8 {
     // SAFETY: a new mapping, at an address that is free.
     let memory = unsafe {
@@ -141,7 +144,12 @@ fn map(size: usize) -> *mut u8 {
             0,
         )
     };
-    if memory == libc::MAP_FAILED { ptr::null_mut() } else { memory.cast() }
+    if memory == libc::MAP_FAILED {
+        let _ = write_stderr_nowait(b"podinit: out of memory\n");
+        // SAFETY: _exit touches no memory, and does not come back.
+        unsafe { libc::_exit(OUT_OF_MEMORY) }
+    }
+    memory.cast()
 }
 
 #[cfg(test)]
