@@ -8,7 +8,11 @@ use std::ffi::{CStr, CString, OsStr, c_char, c_int};
 use std::os::unix::ffi::OsStrExt;
 use std::ptr;
 
+use super::fd::write_stderr_nowait;
 use super::signal::{self, SignalSet};
+
+/// The exit status where signals cannot be blocked: a failure of init's own.
+const CANNOT_BLOCK: c_int = 125;
 
 /// What the process was started with.
 pub struct Start {
@@ -23,7 +27,12 @@ pub struct Start {
 #[cfg_attr(not(any(test, fuzzing)), unsafe(export_name = "main"))]
 #[cfg_attr(any(test, fuzzing), unsafe(export_name = "podinit_main"))]
 extern "C" fn main(_argc: c_int, argv: *mut *mut c_char, envp: *mut *mut c_char) -> c_int {
-    let mask = signal::block_all();
+    let Ok(mask) = signal::block_all() else {
+        let _ = write_stderr_nowait(
+            b"podinit: cannot block signals: rt_sigprocmask fails (does a seccomp filter forbid it?)\n",
+        );
+        return CANNOT_BLOCK;
+    };
     c_int::from(crate::run(Start { args: Vector(argv), env: Vector(envp), mask }))
 }
 

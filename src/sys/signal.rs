@@ -87,25 +87,33 @@ impl SignalSet {
 /// Faults too: the kernel kills a process that faults with the signal blocked all the same, and a
 /// SIGSEGV or SIGABRT that somebody *sent* is to be passed on like any other (dumb-init does so,
 /// tini dies of it where it is not PID 1).
-pub fn block_all() -> SignalSet {
-    set_mask(SignalSet::ALL)
+///
+/// # Errors
+/// None of rt_sigprocmask(2)'s own can happen; a seccomp filter's can.
+pub fn block_all() -> Result<SignalSet, Errno> {
+    change_mask(SignalSet::ALL)
 }
 
-/// Sets this thread's mask and returns the one before. By the system call itself: glibc's wrapper
-/// silently keeps 32 and 33 unblocked.
+/// Sets this thread's mask and returns the one before.
 pub fn set_mask(mask: SignalSet) -> SignalSet {
+    // What could fail, failed at `block_all`.
+    change_mask(mask).unwrap_or(SignalSet(0))
+}
+
+/// By the system call itself: glibc's wrapper silently keeps 32 and 33 unblocked.
+fn change_mask(mask: SignalSet) -> Result<SignalSet, Errno> {
     let mut old = SignalSet(0);
-    // SAFETY: both masks are 8 bytes, as the size says; the call cannot fail with valid pointers.
-    unsafe {
+    // SAFETY: both masks are 8 bytes, as the size says.
+    let answer = unsafe {
         libc::syscall(
             libc::SYS_rt_sigprocmask,
             libc::SIG_SETMASK,
             &raw const mask,
             &raw mut old,
             size_of::<SignalSet>(),
-        );
-    }
-    old
+        )
+    };
+    check(answer).map(|_| old)
 }
 
 /// What a process does with a signal that has no handler.
