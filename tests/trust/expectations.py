@@ -77,7 +77,7 @@ def excuse(letter, where, allows, why):
     return Excuse(letter, *fields, allows, why)
 
 
-LOST = ["no: got *", "also: missed *"]
+LOST = ["no: *got *", "also: *missed *"]
 
 # A letter may stand on several lines; what it means is said on the first.
 EXCUSES = [
@@ -87,23 +87,29 @@ EXCUSES = [
            "Without this call there is no workload, so the start is refused, with one line."),
     excuse("R", "* child,inner-child execve,chdir,setgroups,setresgid,setresuid * *", ["refused"], ""),
     excuse("R", "ns init unshare * *", ["refused"], ""),
+    excuse("R", "pause init signalfd4 * *", ["refused"], ""),
+    excuse("R", "* init,inner rt_sigprocmask * first,always", ["refused"], ""),
+    excuse("B", "* child,inner-child execve ENOEXEC first", ["not started: *"],
+           "What the kernel cannot execute is run by /bin/sh, as execvp(3) has it, which here is given an ELF file."),
     excuse("M", "* init,inner mmap * *",
            ["refused", "exit 125", "no: *", "also: a zombie was left", "also: a process was left behind",
             "also: the ward adopted an orphan", "also: the terminal was not given back"],
            "The kernel has no memory for init itself: it exits with 125 and says so."),
-    excuse("G", "* child,inner-child setpgid * *", ["also: in no process group of its own", "nothing on stderr"],
-           "A new child may always have a group of its own (setpgid(2)). Where a filter forbids it the workload stays in "
-           "podinit's group, and signals go to the main process alone."),
+    excuse("G", "* child,inner-child setpgid,setsid * *", ["also: in no process group of its own", "nothing on stderr"],
+           "A new child may always have a group or a session of its own (setpgid(2), setsid(2)). Where a filter forbids "
+           "it the workload stays in podinit's group, and signals go to the main process alone."),
     excuse("K", "* init,inner kill EINVAL,EINTR,ENOSYS,EPERM *", LOST,
            "The kernel refuses the call that delivers: podinit says so, once, and can do no more."),
     excuse("K", "* init,inner kill ESRCH *", [*LOST, "nothing on stderr"], ""),
     excuse("K", "pid1 init rt_sigqueueinfo EINVAL,EINTR,ENOSYS,EPERM *", LOST, ""),
     excuse("K", "pid1 init rt_sigqueueinfo ESRCH *", [*LOST, "nothing on stderr"], ""),
     excuse("K", "* init,inner pidfd_send_signal EBADF,EINVAL,EINTR *",
-           [*LOST, "no: flushed", "also: a process was left behind"], ""),
+           [*LOST, "no: *flushed", "also: a process was left behind"], ""),
+    excuse("K", "kill init pidfd_send_signal EBADF,EINVAL,EINTR *", ["exit 7", "also: not killed"], ""),
     excuse("Z", "* init,inner pidfd_send_signal,pidfd_open ESRCH *",
            [*LOST, "no: *flushed", "also: a process was left behind", "nothing on stderr"],
            "ESRCH says that the process has ended: it is neither signalled nor awaited."),
+    excuse("Z", "kill init pidfd_send_signal,pidfd_open ESRCH *", ["exit 7", "also: not killed"], ""),
     excuse("V", "pid1 init rt_sigqueueinfo EAGAIN *", ["no: got 35 with 42", "also: got 35"],
            "The receiver's queue is full: the signal arrives without its value, and podinit says so."),
     excuse("S", "sub,ns,kill,tty,die init prctl * *",
@@ -111,6 +117,11 @@ EXCUSES = [
            "Without PR_SET_CHILD_SUBREAPER orphans are not podinit's: it says so at its start."),
     excuse("H", "sub,kill,tty,die init openat,getdents64,read * always", ["no: flushed", "also: a process was left behind"],
            "Not PID 1, and /proc says nothing: podinit cannot see who its descendants are. It says what it leaves behind."),
+    excuse("T", "tty init,child ioctl * *",
+           ["also: not in the foreground", "also: the terminal was not given back", "nothing on stderr"],
+           "A terminal that does not say whose its foreground is, or does not change it, counts as none."),
+    excuse("A", "die init kill * second,always", ["exit 137", *LOST, "nothing on stderr"],
+           "--die-alike: where init cannot send itself the signal, it exits with 128+n."),
     excuse("C", "pause init capget,capset,setresuid,setresgid * *", LOST,
            "Privileges cannot be given up as planned: podinit says so, and goes on with less, CAP_KILL not included."),
     excuse("E", "* * read,poll,ppoll,wait4,waitid,getdents64 EINTR always", ["spin"],

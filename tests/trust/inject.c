@@ -41,7 +41,7 @@
 #include <unistd.h>
 #include <linux/ptrace.h>
 
-enum { REPORT = 3, MAX_CALLS = 20000, MAX_IDLE = 100, CALL_NUMBERS = 1024 };
+enum { REPORT = 3, MAX_CALLS = 5000, MAX_IDLE = 100, CALL_NUMBERS = 1024 };
 
 // What a process is in the middle of. A C library's start ends where podinit's main blocks all signals.
 enum role { LIBC, INIT, CHILD, INNER_LIBC, INNER, INNER_CHILD, ROLES, UNKNOWN };
@@ -363,6 +363,7 @@ int main(int argc, char **argv) {
     if (first < 0) err(99, "fork");
     if (first == 0) {
         prctl(PR_SET_PDEATHSIG, SIGKILL);
+        close(go[1]); // so that it notices the tracer's end while it waits
         make_mounts(binds, number);
         if (ward) start_under_ward(argv + optind, ready[1], go[0], terminal);
         prctl(PR_SET_PDEATHSIG, 0);

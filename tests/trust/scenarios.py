@@ -11,10 +11,11 @@ import subprocess
 import time
 from dataclasses import dataclass, field
 
-# How long a run may take, for each unit of patience; without faults it is a tenth of a second.
-WATCHDOG = 6
+# How long a run may take, for each unit of patience: a grace of 5 s, and what the workload waits for. Without faults it is
+# a tenth of a second.
+WATCHDOG = 10
 # How long the workload waits for what should come, in milliseconds, for each unit of patience.
-WAIT = 3000
+WAIT = 2000
 
 PASSWD = "root:x:0:0:root:/root:/bin/sh\napp:x:1000:100::/srv/app:/bin/sh\n"
 GROUP = "root:x:0:\nusers:x:100:\nlog:x:4:app\ndata:x:33:app\n"
@@ -35,6 +36,7 @@ class Scenario:
     react: object = None  # called with the run and each line of the workload and of the injector
     has_terminal: bool = False
     called: str = "podinit"
+    failures: tuple = (125, 126, 127)  # the statuses of a refused start: init's own, not executable, not found
     quick: bool = True
 
 
@@ -229,6 +231,9 @@ SCENARIOS = [
     Scenario("die", "--die-alike, a main process that is killed",
              ["--die-alike", "WORKLOAD", "main", "die"], [*STARTED, "got 15", "flushed"], status=("signal", 9),
              injector=["-w"], react=terminate_when_ready, quick=False),
+    Scenario("dumb", "called dumb-init: a session for the workload, and nobody waited for at exit",
+             ["WORKLOAD", "main"], [*STARTED, "got 15"], react=terminate_when_ready, called="dumb-init", failures=(1, 2, 2),
+             quick=False),
     Scenario("gone", "a program that does not exist",
              ["/nonexistent"], [], status=127, react=do_nothing),
     Scenario("pause", "pod mode: two containers, HUP, TERM from outside",
