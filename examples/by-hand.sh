@@ -23,7 +23,7 @@ unshare=$!
 until pause=$(pgrep -P "$unshare") && grep -q '^NSpid:.*[[:space:]]1$' "/proc/$pause/status"; do sleep 0.1; done
 enter() { nsenter --target "$pause" --pid --mount -- "$@"; }
 
-enter sh -c 'kill -0 "$1" 2>/dev/null || echo "who is outside cannot be signalled"' sh $$
+enter sh -c 'kill -0 "$1" 2>/dev/null || echo "a process outside cannot be signalled"' sh $$
 enter sh -c 'trap "echo reloaded; exit 0" HUP; grep PPid /proc/$$/status; while :; do sleep 0.1 & wait $!; done' &
 app=$!
 until enter pgrep -P 0 -x sh >/dev/null; do sleep 0.1; done

@@ -1,47 +1,53 @@
-"""Who is put to the test: podinit, and what people use today."""
+"""What is tested: podinit, and its peers."""
+from __future__ import annotations
+
 import pathlib
+import shlex
 import shutil
 import subprocess
 from typing import NamedTuple
 
-HERE = pathlib.Path(__file__).parent
-# For the peers.
-NEEDS = ("catatonit", "cc", "dumb-init", "tini-static")
+PAUSE_C = pathlib.Path(__file__).with_name("pause.c")
 
 
 class Candidate(NamedTuple):
-    """`init` is what an engine's --init is to start, `pause` the command of a pod's PID 1; None if it has no such job.
-    `user` is the USER of the pause image."""
+    """`init` is what an engine's --init starts, `pause` the command of a pod's PID 1, None if it has no such job.
+    `user` is the USER of the pause image, `needs` has the programs that must be installed."""
     name: str
-    init: pathlib.Path | None
+    init: str | None
     pause: tuple[str, ...] | None
     user: str = "0:0"
+    needs: tuple[str, ...] = ()
+
+    def has(self, job):
+        return getattr(self, job) is not None
 
 
-def podinit(binary):
-    return Candidate("podinit", binary, (str(binary),))
+def chosen(podinit, init, pause):
+    """What the command line names; `init` and `pause` replace podinit's."""
+    return Candidate("podinit", init or podinit, tuple(shlex.split(pause)) if pause else (podinit,))
 
 
 def catatonit():
-    return Candidate("catatonit", program("catatonit"), (str(program("catatonit")), "-P"))
+    path = which("catatonit")
+    return Candidate("catatonit", path, (path, "-P"), needs=("catatonit",))
 
 
 def peers(directory):
-    """Debian's, and a pause process that does what Kubernetes' own does."""
-    pause = directory / "pause"
-    subprocess.run(["cc", "-Os", "-static", "-o", str(pause), str(HERE / "pause.c")], check=True)
+    """Debian's, and a pause process that does what Kubernetes' own does, which compile_pause() makes."""
     return [
-        Candidate("tini", program("tini-static"), None),
-        Candidate("dumb-init", program("dumb-init"), None),
+        Candidate("tini", which("tini-static"), None, needs=("tini-static",)),
+        Candidate("dumb-init", which("dumb-init"), None, needs=("dumb-init",)),
         catatonit(),
         # The user of Kubernetes' own image.
-        Candidate("a bare pause", None, (str(pause),), user="65535:65535"),
+        Candidate("a bare pause", None, (str(directory / "pause"),), user="65535:65535", needs=("cc",)),
     ]
 
 
-def program(name):
-    """Its path, or an OSError that says what is missing."""
-    path = shutil.which(name)
-    if not path:
-        raise FileNotFoundError(f"{name}: not found")
-    return pathlib.Path(path).resolve()
+def which(program):
+    """Its path, or its name if it is not installed: then tests of it are skipped."""
+    return shutil.which(program) or program
+
+
+def compile_pause(directory):
+    subprocess.run(["cc", "-Os", "-static", "-o", str(directory / "pause"), str(PAUSE_C)], check=True)

@@ -1,47 +1,52 @@
-"""How podinit and its peers fare at the same checks, as a table in Markdown."""
-import sys
+"""podinit and its peers in the same tests, as a table in Markdown."""
+import inspect
+import pathlib
 
-import as_cri
-import as_init
-import as_pause
-import as_process
-import images
-from containerd import Containerd
-from podman import Podman
-from report import Report
+import pytest
+
+# In the order of the table.
+PLACES = ("not PID 1", "podman --init", "podman pod", "CRI pod")
+README = pathlib.Path(__file__).resolve().parents[2] / "README.md"
 
 
-def table(all_candidates, scratch):
-    results = {candidate.name: Report(sys.stderr) for candidate in all_candidates}
-    with Podman(scratch / "podman") as podman:
-        podman.import_images(images.make(scratch / "images", all_candidates))
-        for candidate in all_candidates:
-            report = results[candidate.name]
-            report.say(f"== {candidate.name}")
-            if candidate.init:
-                as_process.check(report, candidate.init)
-                podman.start_with(candidate.init)
-                as_init.check(report, podman)
-            if candidate.pause:
-                image = images.pause(candidate)
-                as_pause.check(report, podman, image)
-                directory = scratch / f"containerd-{candidate.name}"
-                with report.part("containerd"), Containerd(directory, podman, image) as containerd:
-                    as_cri.check(report, containerd)
-    return markdown({name: report.lines for name, report in results.items()})
+class Comparison:
+    """A pytest plugin. A test with the marker `compared` is a row of the table, by the first line of its docstring, and
+    each candidate a column. A peer's failure is a "no" there, and no failure of the run."""
+
+    def __init__(self, candidates, subject):
+        self.subject = subject
+        self.columns = {candidate.name: {} for candidate in candidates}
+
+    @pytest.hookimpl(hookwrapper=True)
+    def pytest_runtest_makereport(self, item, call):
+        report = (yield).get_result()
+        marker = item.get_closest_marker("compared")
+        if not marker or report.when != "call" or report.skipped:
+            return
+        candidate = item.callspec.params["candidate"]
+        self.columns[candidate.name][row(marker.args[0], item.function)] = report.passed
+        if report.failed and candidate != self.subject and call.excinfo.errisinstance(AssertionError):
+            report.outcome = "skipped"
+            report.wasxfail = f"{candidate.name} falls short"
+
+    def pytest_terminal_summary(self, terminalreporter):
+        terminalreporter.section("comparison")
+        terminalreporter.write(f"{self.table()}\n")
+
+    def table(self):
+        """A row for each test that a candidate falls short of; – is a job that it does not have."""
+        rows = dict.fromkeys(name for column in self.columns.values() for name in column)
+        rows = sorted(rows, key=lambda name: PLACES.index(name.partition(":")[0]))
+        differing = [name for name in rows if not all(column.get(name, True) for column in self.columns.values())]
+        cells = [["", *self.columns], ["---"] * (len(self.columns) + 1)]
+        cells += [[name, *(WORDS[column.get(name)] for column in self.columns.values())] for name in differing]
+        lines = [f"| {' | '.join(line)} |" for line in cells]
+        return "\n".join([*lines, "", f"None falls short in the other {len(rows) - len(differing)} tests."])
 
 
-def markdown(columns):
-    """`columns` has for each name what went wrong with each line. A row for each line that somebody falls short of."""
-    lines = dict.fromkeys(line for column in columns.values() for line in column)
-    telling = [line for line in lines if any(column.get(line) is not None for column in columns.values())]
-    rows = [["", *columns], ["---"] * (len(columns) + 1)]
-    rows += [[line, *(cell(column, line) for column in columns.values())] for line in telling]
-    rows = [f"| {' | '.join(row)} |" for row in rows]
-    return "\n".join([*rows, "", f"None falls short of the other {len(lines) - len(telling)} checks."])
+WORDS = {True: "yes", False: "no", None: "–"}
 
 
-def cell(column, line):
-    if line not in column:
-        return "–"
-    return "yes" if column[line] is None else "no"
+def row(place, function):
+    title = inspect.getdoc(function).splitlines()[0].rstrip(".")
+    return f"{place}: {title[0].lower()}{title[1:]}"

@@ -1,11 +1,12 @@
-"""A containerd of our own, called as kubelet calls it."""
+"""A private containerd, called as kubelet calls it."""
 import importlib
 import pathlib
 import subprocess
 import sys
 
 import images
-from report import WATCHDOG, wait_until
+from podman import Podman
+from waiting import WATCHDOG, wait_until
 
 PROTO = pathlib.Path(__file__).with_name("cri.proto")
 # restrict_oom_score_adj: without CAP_SYS_RESOURCE it cannot be lowered.
@@ -24,16 +25,23 @@ path = "{directory}/opt"
 """
 
 
+# containerd 1.4 has only the older one; what is used of the messages is alike.
+PACKAGES = ("runtime.v1", "runtime.v1alpha2")
+
+
 class Containerd:
     NAME = "containerd"
-    NEEDS = ("containerd", "ctr", "runc", "protoc")
+    # podman has the images.
+    NEEDS = ("containerd", "ctr", "protoc", *Podman.NEEDS)
     MODULES = ("google.protobuf", "grpc")
 
     def __init__(self, directory, podman, sandbox_image):
         """With the images that podman has."""
         directory.mkdir()
-        self.archives = [podman.save(image) for image in (images.WORKLOAD, sandbox_image)]
         self.directory = directory
+        self.archives = [directory / "workload.tar", directory / "sandbox.tar"]
+        for image, archive in zip((images.WORKLOAD, sandbox_image), self.archives):
+            podman.save(image, archive)
         # The sandbox removes the cgroup of this name.
         self.cgroup = f"/{directory.parent.name}"
         self.configuration = directory / "config.toml"
@@ -44,23 +52,25 @@ class Containerd:
         import grpc
         self.messages = compile_messages(self.directory)
         self.log = open(self.directory / "log", "w")
-        self.daemon = subprocess.Popen(["containerd", "--config", str(self.configuration)], stdout=self.log,
-                                       stderr=self.log)
+        # In a session of its own: it must outlive a ^C until the containers are removed.
+        self.daemon = subprocess.Popen(["containerd", "--config", str(self.configuration)],
+                                       stdout=self.log, stderr=self.log, start_new_session=True)
         self.channel = grpc.insecure_channel(f"unix://{self.directory}/socket")
         wait_until(self.answers, "containerd")
+        self.package = next(package for package in PACKAGES if self.has(package))
         for archive in self.archives:
             self.ctr("images", "import", str(archive)).check_returncode()
         return self
 
     def answers(self):
         if self.daemon.poll() is not None:
-            raise OSError(f"containerd: {(self.directory / 'log').read_text()[-500:]}")
+            raise AssertionError(f"containerd: {(self.directory / 'log').read_text()[-500:]}")
         return self.ctr("plugins", "list", "id==cri").stdout.rstrip().endswith("ok")
 
     def __exit__(self, *_):
         self.channel.close()
         self.daemon.terminate()
-        self.daemon.wait()
+        self.daemon.wait(WATCHDOG)
         self.log.close()
 
     def ctr(self, *arguments):
@@ -70,16 +80,30 @@ class Containerd:
     def call(self, method, **fields):
         """A call of the RuntimeService; its name and the fields of its request are the CRI's."""
         import grpc
+        try:
+            return self.attempt(self.package, method, **fields)
+        except grpc.RpcError as error:
+            raise AssertionError(f"{method}: {error.details()}") from error
+
+    def attempt(self, package, method, **fields):
         request = getattr(self.messages, f"{method}Request")(**fields)
         call = self.channel.unary_unary(
-            f"/runtime.v1.RuntimeService/{method}",
+            f"/{package}.RuntimeService/{method}",
             request_serializer=type(request).SerializeToString,
             response_deserializer=getattr(self.messages, f"{method}Response").FromString,
         )
+        return call(request, timeout=WATCHDOG)
+
+    def has(self, package):
+        """Whether containerd has the CRI by this name."""
+        import grpc
         try:
-            return call(request, timeout=WATCHDOG)
+            self.attempt(package, "Version")
         except grpc.RpcError as error:
-            raise OSError(f"{method}: {error.details()}") from error
+            if error.code() != grpc.StatusCode.UNIMPLEMENTED:
+                raise
+            return False
+        return True
 
 
 def compile_messages(directory):

@@ -5,7 +5,9 @@ import pathlib
 import tempfile
 
 import images
-from report import expect, wait_until
+from nginx import Nginx
+from processes import wait_until_idle
+from waiting import wait_until
 
 
 class CriPod:
@@ -16,7 +18,11 @@ class CriPod:
         self.logs = pathlib.Path(tempfile.mkdtemp(dir=containerd.directory))
         # kubelet shares the network by way of CNI, which has no part in this.
         self.namespaces = {"network": self.messages.NODE, "pid": self.messages.POD}
-        self.seccomp = {"profile_type": self.messages.SecurityProfile.RuntimeDefault}
+        # The path is for containerd 1.4, which has no other field for it.
+        self.seccomp = {
+            "seccomp": {"profile_type": self.messages.SecurityProfile.RuntimeDefault},
+            "seccomp_profile_path": "runtime/default",
+        }
         self.config = {
             "metadata": {"name": "pod", "uid": self.logs.name, "namespace": "tests"},
             "log_directory": str(self.logs),
@@ -26,7 +32,7 @@ class CriPod:
                     "namespace_options": self.namespaces,
                     "run_as_user": self.run_as_user,
                     "readonly_rootfs": True,
-                    "seccomp": self.seccomp,
+                    **self.seccomp,
                 },
             },
         }
@@ -34,6 +40,7 @@ class CriPod:
 
     def __enter__(self):
         self.id = self.containerd.call("RunPodSandbox", config=self.config).pod_sandbox_id
+        wait_until_idle(self.pause_pid(), "pause")
         return self
 
     def __exit__(self, *_):
@@ -53,7 +60,7 @@ class CriPod:
                     "namespace_options": self.namespaces,
                     "run_as_user": self.run_as_user,
                     "no_new_privs": True,
-                    "seccomp": self.seccomp,
+                    **self.seccomp,
                 },
             },
         }
@@ -62,10 +69,17 @@ class CriPod:
         self.containers[name] = created.container_id
         self.containerd.call("StartContainer", container_id=created.container_id)
 
-    def flush(self):
-        """Starts the container that needs 2 s to flush, and returns where it flushes to."""
+    def run_nginx(self):
+        self.run("nginx", "nginx", "-g", "daemon off;")
+        self.nginx = Nginx(self.pid("nginx"), lambda: self.log("nginx"))
+
+    def run_sidecar(self):
+        self.run("sidecar", "sleep", "1000000")
+
+    def run_flush(self):
+        """Starts the container that needs 2 s to flush, and returns the directory that it writes to."""
         data = pathlib.Path(tempfile.mkdtemp(dir=self.containerd.directory))
-        # Whatever user it is to run as.
+        # It may run as any user.
         data.chmod(0o777)
         self.run("flush", "flush.sh", "/data", data=data)
         wait_until((data / "ready").exists, "flush.sh is ready")
@@ -73,8 +87,13 @@ class CriPod:
 
     def execute(self, name, script):
         done = self.containerd.call("ExecSync", container_id=self.containers[name], cmd=["sh", "-c", script])
-        expect((done.exit_code, done.stderr), (0, b""), f"{script.strip()!r}: exit code and stderr")
+        if (done.exit_code, done.stderr) != (0, b""):
+            raise AssertionError(f"{name}: {script.strip()}: exit code {done.exit_code}: {done.stderr.decode()}")
         return done.stdout.decode()
+
+    def effect_of_hup_from(self, name):
+        """Sends PID 1 a HUP from within a container, and returns what nginx did."""
+        return self.nginx.effect_of(lambda script: self.execute(name, script))
 
     def log(self, name):
         return (self.logs / name).read_text()
@@ -85,11 +104,11 @@ class CriPod:
     def pid(self, name):
         return json.loads(self.status(name).info["info"])["pid"]
 
-    def runs(self, name):
+    def is_running(self, name):
         return self.status(name).status.state == self.messages.CONTAINER_RUNNING
 
     def exit_code(self, name):
-        wait_until(lambda: not self.runs(name), f"the end of {name}")
+        wait_until(lambda: not self.is_running(name), f"the exit of {name}")
         return self.status(name).status.exit_code
 
     def stop_container(self, name):
@@ -104,5 +123,5 @@ class CriPod:
     def pause_pid(self):
         return json.loads(self.sandbox().info["info"])["pid"]
 
-    def ready(self):
+    def is_ready(self):
         return self.sandbox().status.state == self.messages.SANDBOX_READY

@@ -1,13 +1,17 @@
 """What podman and Docker have in common: most of their command line."""
+import contextlib
+import itertools
 import pathlib
 import subprocess
 import tempfile
 
-from report import WATCHDOG, wait_until
+from waiting import WATCHDOG, wait_until
+
+FLUSHED_ONCE = "SIGTERM received: 1"
 
 
 def flushed(volume):
-    """What flush.sh wrote down there."""
+    """What flush.sh wrote there."""
     record = volume / "flushed"
     return record.read_text().strip() if record.exists() else "nothing flushed"
 
@@ -20,21 +24,49 @@ class Engine:
     def __init__(self, directory):
         directory.mkdir()
         self.directory = directory
+        self.numbers = itertools.count(1)
         # The sandbox removes the cgroup of this name.
         self.cgroup = f"/{directory.parent.name}"
         self.confine = ["--network=none", f"--cgroup-parent={self.cgroup}"]
 
+    def __repr__(self):
+        return self.NAME
+
     def attempt(self, *arguments):
+        """The completed process, whatever its exit status."""
         return subprocess.run([*self.command, *arguments], capture_output=True, text=True, timeout=WATCHDOG)
 
-    def __call__(self, *arguments):
+    def succeed(self, *arguments):
         done = self.attempt(*arguments)
-        done.check_returncode()
-        return done.stdout.strip()
+        if done.returncode != 0:
+            # One line: an argument may be a script.
+            what = " ".join(" ".join(arguments).split())
+            raise AssertionError(f"{self.NAME} {what}: exit status {done.returncode}: {done.stderr.strip()}")
+        return done
+
+    def __call__(self, *arguments):
+        """The standard output of a call that succeeds."""
+        return self.succeed(*arguments).stdout.strip()
 
     def import_images(self, images):
         for name, tar, changes in images:
             self("import", *(f"--change={change}" for change in changes), str(tar), name)
+
+    def name(self, what):
+        """A name that no other container or pod of the engine has."""
+        return f"{what}{next(self.numbers)}"
+
+    @contextlib.contextmanager
+    def container(self, *arguments):
+        """The name of a detached container, which is removed when the block ends."""
+        name = self.name("container")
+        try:
+            self("run", "--detach", f"--name={name}", *self.confine, *arguments)
+            yield name
+        finally:
+            # Else podman sends SIGTERM first and waits.
+            self.attempt("kill", name)
+            self.attempt("rm", "--force", name)
 
     def volume(self):
         """A new directory to be shared with a container, as /data."""
@@ -42,25 +74,28 @@ class Engine:
         return pathlib.Path(directory), f"--volume={directory}:/data"
 
     def logs(self, container):
-        done = self.attempt("logs", container)
-        done.check_returncode()
+        done = self.succeed("logs", container)
         return done.stdout + done.stderr
 
     def inspect(self, container, what):
         return self("inspect", "--format={{" + what + "}}", container)
 
-    def ended(self, container):
+    def pid(self, container):
+        """Of its main process, as seen here."""
+        return int(self.inspect(container, ".State.Pid"))
+
+    def has_exited(self, container):
         return self.inspect(container, ".State.Status") in ("exited", "stopped", "dead")
 
     def wait_until_ready(self, container, condition):
         def ready():
-            if self.ended(container):
-                raise AssertionError(f"{container} has ended: {self.logs(container).strip()}")
+            if self.has_exited(container):
+                raise AssertionError(f"{container} has exited: {self.logs(container).strip()}")
             return condition()
 
         wait_until(ready, f"{container} is ready")
 
     def exit_code(self, container):
-        """Of a container that ends."""
-        wait_until(lambda: self.ended(container), f"the end of {container}")
+        """Of a container that exits."""
+        wait_until(lambda: self.has_exited(container), f"the exit of {container}")
         return int(self.inspect(container, ".State.ExitCode"))

@@ -1,35 +1,30 @@
-"""The images, made of what Debian has installed here."""
+"""The images, made of what is installed here."""
 import json
 import pathlib
 import re
+import shutil
 import subprocess
 import tarfile
 
+from needs import missing
+
 # procps has the pgrep that Debian's busybox lacks.
 TOOLS = ("nginx", "pgrep", "strace")
-NEEDS = ("busybox", "catatonit", *TOOLS)
+NEEDS = ("busybox", "ldd", *TOOLS)
 WORKLOAD = "localhost/workload:stable"
 WORKLOAD_CHANGES = ["ENV PATH=/bin"]
 # podinit, as podman's own infra image calls catatonit.
 AS_CATATONIT = "localhost/podinit-as-catatonit:stable"
 BUILDER = "localhost/builder:stable"
-# Somebody's image with podinit in it.
+# A user's image with podinit in it.
 WITH_PODINIT = "localhost/with-podinit:stable"
 # podman kube play's, for PID 1 of the pod.
 INFRA = "localhost/infra:stable"
-# What the examples call for; ours stands in.
+# What the examples call for; WORKLOAD replaces each.
 STOCK = ("docker.io/library/nginx:stable", "docker.io/library/busybox:stable", "docker.io/nicolaka/netshoot:latest")
 
-# Ends only once an orphan of its has been reaped.
-ORPHAN = """
-orphan=$( (sleep 0.1 >/dev/null & echo $!) )
-while [ -d /proc/$orphan ]; do sleep 0.05; done
-"""
-# Ends only once PID 1 has dealt with all that it was sent before: a signal that wakes it is pending or has it run
-# before kill returns, and then it runs until it has passed the signal on.
-SETTLED = "until [ $(grep -cE '^(State:.S|ShdPnd:.0+$)' /proc/1/status) = 2 ]; do sleep 0.05; done"
 NGINX_WORKERS = 2
-# It says on stderr what it is told.
+# Its log on stderr has each signal that it receives.
 NGINX_CONF = f"""\
 worker_processes {NGINX_WORKERS};
 error_log stderr notice;
@@ -47,7 +42,7 @@ def make(directory, candidates):
     directory.mkdir()
     made = [(WORKLOAD, workload(directory / "workload.tar", {}), WORKLOAD_CHANGES)]
     for candidate in candidates:
-        if candidate.pause:
+        if candidate.pause and not missing(candidate.needs):
             binary, *arguments = candidate.pause
             entrypoint = json.dumps(["/pause", *arguments])
             file = tar(directory / f"pause-{candidate.name}.tar", {"pause": binary})
@@ -56,7 +51,7 @@ def make(directory, candidates):
 
 
 def make_of_podinit(directory, podinit):
-    """The same, of images that only podinit is for."""
+    """The same, of the images that only podinit is for; make() has made the directory."""
     return [
         (AS_CATATONIT, tar(directory / "catatonit.tar", {"catatonit": podinit}), ['ENTRYPOINT ["/catatonit", "-P"]']),
         (BUILDER, builder(directory / "builder.tar", podinit), ["ENV PATH=/bin"]),
@@ -75,7 +70,7 @@ def workload(path, more):
     configuration.write_text(NGINX_CONF)
     empty = path.with_name("empty")
     empty.mkdir(exist_ok=True)
-    libraries = re.findall(r"(/\S+) \(", output("ldd", *map(which, TOOLS)))
+    libraries = re.findall(r"(/\S+) \(", output("ldd", *map(shutil.which, TOOLS)))
     files = {
         "bin/flush.sh": pathlib.Path(__file__).with_name("flush.sh"),
         "etc/nginx/nginx.conf": configuration,
@@ -83,14 +78,14 @@ def workload(path, more):
         "etc/passwd": "/etc/passwd",
         "etc/group": "/etc/group",
     }
-    files |= {f"bin/{tool}": which(tool) for tool in TOOLS}
+    files |= {f"bin/{tool}": shutil.which(tool) for tool in TOOLS}
     files |= {library.lstrip("/"): library for library in libraries}
     files |= {directory: empty for directory in ("run", "tmp", "var/lib/nginx", "var/log/nginx")}
     return busybox(path, files | more)
 
 
 def builder(path, podinit):
-    """What the Dockerfile asks of its builder: a cargo that leaves target/release/podinit."""
+    """What the Dockerfile needs of its builder: a cargo that writes target/release/podinit."""
     cargo = path.with_name("cargo")
     cargo.write_text("#!/bin/sh\nmkdir -p target/release && cp /podinit target/release/podinit\n")
     cargo.chmod(0o755)
@@ -99,7 +94,7 @@ def builder(path, podinit):
 
 def busybox(path, files):
     """Busybox, by the names of all its applets, and `files`."""
-    files = {"bin/busybox": which("busybox"), **files}
+    files = {"bin/busybox": shutil.which("busybox"), **files}
     applets = {f"bin/{applet}": "busybox" for applet in output("busybox", "--list").split()}
     return tar(path, files, {name: target for name, target in applets.items() if name not in files})
 
@@ -113,10 +108,6 @@ def tar(path, files, links=None):
             link.type, link.linkname = tarfile.SYMTYPE, target
             archive.addfile(link)
     return path
-
-
-def which(program):
-    return output("which", program).strip()
 
 
 def output(*command):

@@ -1,16 +1,20 @@
 """A podman pod with a shared PID namespace: nginx, a sidecar that sleeps and has an exec session, and a container
-that takes 2 s to flush."""
+that needs 2 s to flush."""
 import subprocess
 
 import images
 from engine import flushed
 from nginx import Nginx
+from processes import wait_until_idle
 
 
 class Pod:
+    CONTAINERS = ("nginx", "sidecar", "flush")
+
     def __init__(self, podman, infra_image):
         self.podman = podman
         self.infra_image = infra_image
+        self.name = podman.name("pod")
         self.session = None
 
     def __enter__(self):
@@ -22,38 +26,48 @@ class Pod:
         return self
 
     def start(self):
-        self.podman("pod", "create", "--name=pod", "--infra-name=infra", f"--infra-image={self.infra_image}",
-                    "--share=pid,ipc,uts", *self.podman.confine)
+        self.podman("pod", "create", f"--name={self.name}", f"--infra-name={self.full('infra')}",
+                    f"--infra-image={self.infra_image}", "--share=pid,ipc,uts", *self.podman.confine)
         self.data, volume = self.podman.volume()
         self.run("nginx", "nginx", "-g", "daemon off;")
+        wait_until_idle(self.podman.pid(self.full("infra")), "pause", "catatonit")
         self.run("sidecar", "sleep", "1000000")
         self.run("flush", "flush.sh", "/data", options=[volume])
-        self.podman.wait_until_ready("flush", (self.data / "ready").exists)
-        self.nginx = Nginx(self.podman.inspect("nginx", ".State.Pid"), lambda: self.podman.logs("nginx"))
-        # It goes on while the test does.
-        self.session = subprocess.Popen([*self.podman.command, "exec", "--interactive", "sidecar", "sh"], text=True,
-                                        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+        self.podman.wait_until_ready(self.full("flush"), (self.data / "ready").exists)
+        self.nginx = Nginx(self.podman.pid(self.full("nginx")), lambda: self.podman.logs(self.full("nginx")))
+        # It lasts as long as the pod.
+        self.session = subprocess.Popen(
+            [*self.podman.command, "exec", "--interactive", self.full("sidecar"), "sh"],
+            text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+        )
         self.session_answers()
 
+    def full(self, container):
+        """The container's name in podman."""
+        return f"{self.name}-{container}"
+
     def run(self, name, *command, options=()):
-        self.podman("run", "--detach", "--pod=pod", f"--name={name}", *self.podman.confine, *options,
-                    images.WORKLOAD, *command)
+        self.podman("run", "--detach", f"--pod={self.name}", f"--name={self.full(name)}", *self.podman.confine,
+                    *options, images.WORKLOAD, *command)
 
     def __exit__(self, *_):
         self.remove()
 
     def remove(self):
-        self.podman.attempt("pod", "rm", "--force", "--time=0", "pod")
+        # First the exec session: podman 5.8 removes no container that has one.
         if self.session:
             self.session.communicate()
+        self.podman.attempt("pod", "rm", "--force", "--time=0", self.name)
 
-    def reload_from(self, container):
-        """Sends PID 1 a HUP from within `container`, and returns what nginx made of it."""
-        return self.nginx.told_by(lambda script: self.podman("exec", container, "sh", "-c", script))
+    def execute(self, container, script):
+        return self.podman("exec", self.full(container), "sh", "-c", script)
 
-    def spared(self):
-        """Whether the sidecar and the exec session live."""
-        return self.podman.inspect("sidecar", ".State.Running") == "true" and self.session_answers()
+    def effect_of_hup_from(self, container):
+        """Sends PID 1 a HUP from within `container`, and returns what nginx did."""
+        return self.nginx.effect_of(lambda script: self.execute(container, script))
+
+    def is_running(self, container):
+        return self.podman.inspect(self.full(container), ".State.Running") == "true"
 
     def session_answers(self):
         try:
@@ -64,11 +78,15 @@ class Pod:
         return self.session.stdout.readline() == "alive\n"
 
     def stop(self):
-        self.podman("pod", "stop", "--time=30", "pod")
+        self.podman("pod", "stop", "--time=30", self.name)
 
-    def flushed(self):
-        """How the container that flushes ended."""
-        return f"exit code {self.exit_code('flush')}, {flushed(self.data)}"
+    def terminate(self, container):
+        """Not by podman stop, which complains of an exec session."""
+        self.podman("kill", "--signal=TERM", self.full(container))
 
     def exit_code(self, container):
-        return self.podman.exit_code(container)
+        return self.podman.exit_code(self.full(container))
+
+    def flushed(self):
+        """Exit code and record of the container that flushes."""
+        return self.exit_code("flush"), flushed(self.data)

@@ -1,16 +1,15 @@
-"""A podman of our own."""
-import os
-
+"""A private podman."""
 import images
 from engine import Engine
 
-# Without CAP_SYS_RESOURCE, rlimits cannot be raised, so soft and hard ones are given alike. runc is happy with cgroups
-# of either version. Locks in files, as those in shared memory would be shared with the host's podman. The infra
-# image is for kube play, which has no option for it.
+# Without CAP_SYS_RESOURCE, rlimits cannot be raised, so soft and hard ones are given alike. runc runs with cgroups of
+# either version. podman 3's AppArmor profile denies signals to the infra container. Locks in files, as those in shared
+# memory would be shared with the host's podman. The infra image is for kube play, which has no option for it.
 CONFIGURATION = f"""\
 [containers]
 default_ulimits = ["nofile=1024:1024", "nproc=4096:4096"]
 log_driver = "k8s-file"
+apparmor_profile = "unconfined"
 [engine]
 runtime = "runc"
 cgroup_manager = "cgroupfs"
@@ -27,20 +26,17 @@ class Podman(Engine):
 
     def __init__(self, directory):
         super().__init__(directory)
-        self.init = []
         configuration = directory / "containers.conf"
         configuration.write_text(CONFIGURATION)
-        os.environ["CONTAINERS_CONF"] = str(configuration)
-        self.command = ["podman", *(f"--{name}={directory / name}" for name in ("root", "runroot", "tmpdir"))]
+        self.command = ["env", f"CONTAINERS_CONF={configuration}", "podman",
+                        *(f"--{name}={directory / name}" for name in ("root", "runroot", "tmpdir"))]
 
-    def start_with(self, init):
-        """What --init is to start."""
-        self.init = ["--init", f"--init-path={init}"]
+    def init_options(self, init):
+        """Of `podman run`, to start `init` as PID 1."""
+        return ["--init", f"--init-path={init}"]
 
-    def save(self, image):
-        archive = self.directory / f"{image.translate(str.maketrans('/:', '--'))}.tar"
+    def save(self, image, archive):
         self("save", "--format=oci-archive", f"--output={archive}", image)
-        return archive
 
     def __enter__(self):
         return self

@@ -1,49 +1,51 @@
-"""A podman of an ordinary user's."""
+"""A podman that an ordinary user runs."""
 import os
 import pathlib
 import shutil
 import subprocess
-import tempfile
 
 from podman import Podman
 
+USER = "podinit-engines"
 UID = 60000
 # Beyond any uid in use here.
 SUBORDINATE = 1_000_000_000
 ACCOUNTS = {
-    "/etc/passwd": f"podinit-engines:x:{UID}:{UID}::{{home}}:/bin/sh\n",
-    "/etc/group": f"podinit-engines:x:{UID}:\n",
-    "/etc/subuid": f"podinit-engines:{SUBORDINATE}:65536\n",
-    "/etc/subgid": f"podinit-engines:{SUBORDINATE}:65536\n",
+    "/etc/passwd": f"{USER}:x:{UID}:{UID}::{{home}}:/bin/sh\n",
+    "/etc/group": f"{USER}:x:{UID}:\n",
+    "/etc/subuid": f"{USER}:{SUBORDINATE}:65536\n",
+    "/etc/subgid": f"{USER}:{SUBORDINATE}:65536\n",
 }
 
 
 class Rootless(Podman):
     NAME = "rootless podman"
-    NEEDS = (*Podman.NEEDS, "newuidmap")
+    NEEDS = (*Podman.NEEDS, "newuidmap", "setpriv")
 
     def __init__(self, directory):
         super().__init__(directory)
         # With cgroup v1 an ordinary user has none.
         self.confine = ["--network=none"]
         os.chown(directory, UID, UID)
+        # podman looks up subordinate ids by $USER.
+        environment = [f"HOME={directory}", f"XDG_RUNTIME_DIR={directory}", f"USER={USER}", f"LOGNAME={USER}"]
         self.command = ["setpriv", f"--reuid={UID}", f"--regid={UID}", "--clear-groups", "env", "--chdir=/",
-                        f"HOME={directory}", f"XDG_RUNTIME_DIR={directory}", *self.command, "--storage-driver=vfs"]
+                        *environment, *self.command, "--storage-driver=vfs"]
 
-    def start_with(self, init):
-        # The user may have no way to where it is.
-        super().start_with(shutil.copy(init, self.directory))
+    def init_options(self, init):
+        # The user may not be permitted to read where it is.
+        return super().init_options(shutil.copy(init, self.directory))
 
     def __enter__(self):
         # The sandbox has a mount namespace of its own, so the accounts of the machine are what they were.
         for number, (path, line) in enumerate(ACCOUNTS.items()):
             accounts = pathlib.Path(path)
-            ours = self.directory / f"accounts{number}"
-            ours.write_text((accounts.read_text() if accounts.exists() else "") + line.format(home=self.directory))
-            subprocess.run(["mount", "--bind", str(ours), path], check=True)
+            copy = self.directory / f"accounts{number}"
+            copy.write_text((accounts.read_text() if accounts.exists() else "") + line.format(home=self.directory))
+            subprocess.run(["mount", "--bind", str(copy), path], check=True)
         return super().__enter__()
 
     def volume(self):
-        directory = tempfile.mkdtemp(dir=self.directory)
+        directory, option = super().volume()
         os.chown(directory, UID, UID)
-        return pathlib.Path(directory), f"--volume={directory}:/data"
+        return directory, option

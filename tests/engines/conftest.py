@@ -1,0 +1,98 @@
+"""Engines and candidates as fixtures. tests/engines/run starts pytest, in a sandbox."""
+import pathlib
+
+import pytest
+
+import candidates
+import images
+from containerd import Containerd
+from docker import Docker
+from needs import missing, require
+from podman import Podman
+from rootless import Rootless
+
+pytest_plugins = ["runs"]
+
+
+@pytest.fixture(scope="session")
+def scratch(pytestconfig):
+    """A directory that the sandbox removes."""
+    return pathlib.Path(pytestconfig.option.scratch)
+
+
+@pytest.fixture(scope="session")
+def podinit(pytestconfig):
+    """The path of podinit, whatever replaces it as init or pause process."""
+    return pytestconfig.option.podinit
+
+
+@pytest.fixture(scope="session")
+def tarballs(pytestconfig, scratch, podinit):
+    """All images, to be imported."""
+    require(images.NEEDS)
+    if pytestconfig.option.compare and not missing(["cc"]):
+        candidates.compile_pause(scratch)
+    made = images.make(scratch / "images", pytestconfig.candidates.all)
+    return made + images.make_of_podinit(scratch / "images", podinit)
+
+
+@pytest.fixture(scope="session")
+def podman(scratch, tarballs):
+    require(Podman.NEEDS)
+    with Podman(scratch / "podman") as engine:
+        engine.import_images(tarballs)
+        yield engine
+
+
+@pytest.fixture(scope="session")
+def rootless(scratch, tarballs):
+    require(Rootless.NEEDS)
+    with Rootless(scratch / "rootless") as engine:
+        engine.import_images(tarballs)
+        yield engine
+
+
+@pytest.fixture(scope="session")
+def docker(pytestconfig, scratch, tarballs):
+    require(Docker.NEEDS)
+    with Docker(scratch / "docker", pytestconfig.candidates.chosen.init) as engine:
+        engine.import_images(tarballs)
+        yield engine
+
+
+@pytest.fixture(scope="module")
+def engine(request):
+    """The engine that a test is run on."""
+    return request.getfixturevalue(request.param)
+
+
+@pytest.fixture(scope="module")
+def candidate(request, pytestconfig):
+    """What is tested: podinit or what replaces it, and in a comparison each of its peers."""
+    candidate = getattr(request, "param", pytestconfig.candidates.chosen)
+    require(candidate.needs)
+    return candidate
+
+
+@pytest.fixture(scope="module")
+def init(candidate):
+    """The path of the candidate's init."""
+    return candidate.init
+
+
+@pytest.fixture(scope="module")
+def pause(candidate):
+    """The image with the candidate as a pod's PID 1."""
+    return images.pause(candidate)
+
+
+@pytest.fixture(scope="module")
+def containerd(scratch, podman, candidate, pause):
+    require(Containerd.NEEDS, Containerd.MODULES)
+    with Containerd(scratch / f"containerd-{candidate.name.replace(' ', '-')}", podman, pause) as engine:
+        yield engine
+
+
+@pytest.fixture(scope="session")
+def comparison(pytestconfig):
+    return pytestconfig.pluginmanager.get_plugin("comparison")

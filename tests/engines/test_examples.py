@@ -1,0 +1,140 @@
+"""The examples: the manifests by podman kube play, the script as it is."""
+import pathlib
+import re
+import subprocess
+
+import pytest
+
+import images
+import scripts
+from needs import require
+from nginx import RELOADED
+from played import Played
+from waiting import wait_until
+
+EXAMPLES = pathlib.Path(__file__).resolve().parents[2] / "examples"
+
+
+@pytest.fixture(scope="module")
+def tagged(podman, pause):
+    """A podman that has the images by the names that are used in the manifests."""
+    podman("tag", pause, images.INFRA)
+    for image in images.STOCK:
+        podman("tag", images.WORKLOAD, image)
+    return podman
+
+
+@pytest.fixture
+def pod(request, tagged):
+    """The pod of the manifest that a test is named after."""
+    name = request.function.__name__.removeprefix("test_").replace("_", "-")
+    with Played(tagged, EXAMPLES / f"{name}.yaml") as pod:
+        yield pod
+
+
+def test_by_hand(podinit):
+    """Nested namespaces, and a pod entered with nsenter."""
+    require(["nsenter", "unshare", "pgrep"])
+    done = subprocess.run([EXAMPLES / "by-hand.sh", podinit], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    # The numbers of the outer namespace vary.
+    said = [line.split("\t")[0] for line in done.stdout.splitlines() if not line.startswith("==")]
+    # comm has no more than 15 characters (proc(5)).
+    comm = pathlib.Path(podinit).name[:15]
+    assert said == [f"PID 1 is {comm}, this is 2", "a second process cannot be started", "NSpid:",
+                    "a process outside cannot be signalled", "PPid:", "reloaded", "PID 1 has ended with 0"]
+    assert re.search(r"^NSpid:\t.*\t2$", done.stdout, re.MULTILINE)
+    assert "PPid:\t0\n" in done.stdout
+
+
+def test_share_nginx(pod):
+    """A HUP to nginx and one to PID 1 reload it alike; its files are seen."""
+    nginx = pod.nginx()
+    assert nginx.effect_of(lambda hup: pod.execute("shell", hup)) == RELOADED, "a HUP to PID 1"
+    for shell in ("shell", "plain"):
+        by_pid = nginx.effect_of(lambda _: pod.execute(shell, "kill -HUP $(pgrep -o -x nginx)"))
+        assert by_pid == RELOADED, f"a HUP to nginx from {shell}"
+        first_line = pod.execute(shell, "head -n 1 /proc/$(pgrep -o -x nginx)/root/etc/nginx/nginx.conf")
+        assert first_line == images.NGINX_CONF.splitlines()[0], f"nginx's configuration seen from {shell}"
+
+
+def test_debug_sidecar(pod):
+    """strace sees nginx get its HUP from PID 1."""
+    pod.wait_for("debug", "nginx.conf", "attached")
+    assert pod.nginx().effect_of(lambda hup: pod.execute("debug", hup)) == RELOADED
+    pod.wait_for("debug", "SIGHUP {si_signo=SIGHUP, si_code=SI_USER, si_pid=1,")
+
+
+def test_monitor(pod):
+    """Memory, threads and open files of nginx."""
+    pod.wait_for("monitor", "VmRSS:", "Threads:\t1", "Files: ")
+
+
+def test_controller(pod):
+    """The app gets what the controller sends to PID 1."""
+    def checkpoints():
+        return pod.logs("app").count("checkpoint")
+
+    # The app has many seconds for each: if it has had none of so many, it gets none.
+    wait_until(lambda: checkpoints() >= 2 or pod.logs("controller").count("asked") >= 15, "two checkpoints")
+    assert checkpoints() >= 2
+    assert pod.is_running("controller")
+
+
+def test_reload_nginx(pod):
+    """nginx reloads once after a change of its configuration."""
+    def change(_):
+        server = "server { listen 8081; location / { return 200 changed; } }"
+        pod.execute("reloader", f"echo '{server}' >/configuration/new.conf")
+        pod.wait_for("reloader", "changed")
+        pod.execute("reloader", scripts.SETTLED)
+
+    pod.wait_for("reloader", "watching")
+    assert pod.nginx().effect_of(change) == RELOADED
+    assert pod.logs("nginx").count("(SIGHUP) received from 1,") == 1
+    wait_until(lambda: pod.attempt("nginx", "wget -qO- 127.0.0.1:8081").stdout == "changed", "the new server")
+    assert pod.is_running("reloader")
+
+
+def test_supervisor(pod):
+    """The end of an app is noticed, and leaves no zombie."""
+    pod.wait_for("supervisor", "has ended", "sleep 1000000")
+    assert " Z " not in pod.logs("supervisor")
+
+
+def test_restricted_users(pod):
+    """What other users see of an app, and that they are not permitted to signal it."""
+    pod.wait_for("app", "ready")
+    # By its arguments, which every user sees.
+    app = pod.execute("debug", "pgrep -o -f '[r]estricted-app'")
+    for container, script, refusal in (
+        ("debug", f"cat /proc/{app}/environ", "Permission denied"),
+        ("debug", f"kill -HUP {app}", "Operation not permitted"),
+        ("debug", f"ls /proc/{app}/root/", "Permission denied"),
+        ("debug", "kill -HUP 1", "Operation not permitted"),
+        ("tracer", f"cat /proc/{app}/environ", "Permission denied"),
+        ("tracer", f"kill -HUP {app}", "Operation not permitted"),
+        ("app", "kill -HUP 1", "Operation not permitted"),
+    ):
+        assert refusal in pod.attempt(container, script).stderr, f"{container}: {script}"
+    assert "bin" in pod.execute("tracer", f"ls /proc/{app}/root/").split(), "the tracer sees the app's files"
+    assert pod.logs("app") == "ready\n"
+
+
+def test_audit(pod):
+    """All that runs in the pod, an exec session too."""
+    pod.execute("nginx", "exec sleep 31415", "--detach")
+    pod.wait_for("auditor", "nginx: master process", "sleep 31415", "ps -o pid,user,args")
+    user = re.findall(r"^ +1 (\S+)", pod.logs("auditor"), re.MULTILINE)[-1]
+    assert user not in ("root", "0"), "PID 1 is root"
+
+
+def test_init_in_pod(pod):
+    """podinit as entrypoint where it is not PID 1."""
+    pod.wait_for("nginx", "orphan ", "start worker processes")
+    orphan = pod.logs("nginx").partition("orphan ")[2].split()[0]
+    parent = pod.execute("nginx", f"sed -n 's/^PPid:\t//p' /proc/{orphan}/status")
+    assert pod.execute("nginx", f"cat /proc/{parent}/comm") == "podinit"
+    master = subprocess.run(["pgrep", "-x", "-P", str(pod.pid("nginx")), "nginx"], capture_output=True, text=True)
+    assert pod.nginx(master.stdout).effect_of(lambda hup: pod.execute("sidecar", hup)) == RELOADED
+    assert pod.is_running("sidecar")
