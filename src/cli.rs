@@ -108,10 +108,13 @@ pub fn parse(persona: &Persona, args: Vector, env: Vector) -> Result<Command, St
             apply(&mut config, value);
         }
     }
-    // By far the most usual command lines have no options, and then there is nothing to copy.
-    match args.iter().nth(1) {
-        None if persona.is_pause => Ok(Command::Pause { config }),
-        Some(word) if !persona.is_pause && !matches!(word.as_bytes(), [b'-', _, ..]) => {
+    // By far the most usual command lines have no options, or `--` alone. Then there is nothing to copy, and the code
+    // that reads options stays out of memory.
+    let mut words = args.iter().skip(1);
+    match (words.next(), words.next()) {
+        (None, _) if persona.is_pause => Ok(Command::Pause { config }),
+        (Some(word), Some(_)) if !persona.is_pause && word == "--" => Ok(Command::Run { config, program: 2 }),
+        (Some(word), _) if !persona.is_pause && !matches!(word.as_bytes(), [b'-', _, ..]) => {
             Ok(Command::Run { config, program: 1 })
         }
         _ => parse_options(persona, args, config),
