@@ -21,26 +21,26 @@ Usage: podinit [OPTIONS] [--] PROGRAM [ARG...]
        podinit --pause [OPTIONS]
 
 Runs PROGRAM as the init of a container would: starts it in a process group of
-its own, forwards signals to it, reaps every orphan, and exits as it did. Once
-PROGRAM is gone, whoever is left gets SIGTERM and time to act on it.
+its own, forwards signals to it, reaps every orphan, and exits as it did. When
+PROGRAM has exited, the remaining processes get SIGTERM, and time to act on it.
 
   -g, --target group    forward signals to PROGRAM's process group (default)
   -c, --single-child, --target child
                         forward signals to PROGRAM alone
-      --target all      forward signals to everybody: as PID 1, all of the PID
+      --target all      forward signals to all processes: as PID 1, of the PID
                         namespace; otherwise all descendants
   -r, --rewrite A:B     forward signal B where A arrived; 0 for B drops it;
                         repeatable. TERM:0 drops podinit's own SIGTERM too, and
                         then --grace is not waited for
-      --grace DURATION  how long to wait for the rest, once PROGRAM is gone,
-                        before SIGKILL (default 5s); 0 leaves at once
+      --grace DURATION  how long to wait for the remaining processes before
+                        SIGKILL (default 5s); 0 exits at once
       --kill-after DURATION
-                        SIGKILL everybody this long after the first forwarded
-                        SIGTERM, SIGINT or SIGQUIT
+                        SIGKILL all processes this long after the first
+                        forwarded SIGTERM, SIGINT or SIGQUIT
   -e, --remap CODE[:NEW]
                         exit with NEW (default 0) in place of CODE; repeatable
-      --die-alike       if a signal ended PROGRAM, die of it too, so that a
-                        parent sees it (not as PID 1)
+      --die-alike       if a signal killed PROGRAM, be killed by it too, so
+                        that the parent sees it (not as PID 1)
       --user USER[:GROUP]
                         run PROGRAM as this user: names or numbers
       --workdir DIR     run PROGRAM in this directory
@@ -48,8 +48,8 @@ PROGRAM is gone, whoever is left gets SIGTERM and time to act on it.
       --pid-namespace   be PID 1 of a new PID namespace with its own /proc
   -p, --parent-death SIGNAL
                         have SIGNAL sent to podinit when its parent dies
-  -s, --subreaper       where podinit is not PID 1, adopt orphans all the same;
-                        so it does anyway, but if called tini
+  -s, --subreaper       adopt orphans also where podinit is not PID 1: the
+                        default, except under the name tini
   -w, --warn-reaped     log each orphan that is reaped
   -v, --verbose         log more; up to three times
   -h, --help            print this
@@ -64,14 +64,14 @@ Pod mode:
       --target leaders  forward signals to the first process of each container,
                         if it handles them (default)
       --target sender   ... of that container alone that the signal came from
-      --target none     ... to nobody: reap and stop only
+      --target none     ... to no process: reap and stop only
       --keep-privileges if root, stay so; by default it takes a random uid and
                         keeps CAP_KILL alone
 
 Signals are names (TERM, SIGTERM, RTMIN+3) or numbers; durations 500ms, 10s, 1m
-or 2h. Options end at the first word that is none.
+or 2h. Options end at the first other word.
 
-Exit status: PROGRAM's, or 128+n if signal n ended it; 127 if PROGRAM is not
+Exit status: PROGRAM's, or 128+n if signal n killed it; 127 if PROGRAM is not
 found, 126 if it cannot be executed, 125 if podinit itself failed.
 
 Environment: PODINIT_LOG  what to log: off, error, warn (default), info, debug,
@@ -195,8 +195,12 @@ fn parse_options(persona: &Persona, args: Vector, mut config: Config) -> Result<
     match (wanted, pause) {
         (Some(AnyTarget::Init(target)), false) => config.target = target,
         (Some(AnyTarget::Pod(target)), true) => config.pod_target = target,
-        (Some(AnyTarget::Init(_)), true) => return Err("a target that goes without --pause".into()),
-        (Some(AnyTarget::Pod(_)), false) => return Err("a target that goes with --pause".into()),
+        (Some(AnyTarget::Init(_)), true) => {
+            return Err("--target group, child and all cannot be used with --pause".into());
+        }
+        (Some(AnyTarget::Pod(_)), false) => {
+            return Err("--target leaders, sender and none need --pause".into());
+        }
         (None, _) => {}
     }
     match (program, pause) {
