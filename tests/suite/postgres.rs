@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
 use crate::support::{
-    Running, eventually, have, in_namespace_as_ourselves, is_root, left_out, podinit, scratch,
+    Running, eventually, have, in_namespace_as_ourselves, is_root, podinit, scratch, skipped,
 };
 
 /// A database cluster, as a user that may run it: PostgreSQL refuses root.
@@ -21,7 +21,7 @@ impl Cluster {
         let versions = fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
         let bin = versions.map(|entry| entry.path().join("bin")).find(|bin| bin.join("initdb").exists());
         let Some(bin) = bin else {
-            left_out("needs Debian's postgresql, which is not installed");
+            skipped("needs Debian's postgresql, which is not installed");
             return None;
         };
         let dir = scratch("postgres");

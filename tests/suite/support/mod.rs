@@ -3,94 +3,29 @@
 //! Everything waits for events. A watchdog ends a test that waits for one in vain, and says what
 //! had been seen by then.
 
-use std::ffi::{OsStr, OsString};
+mod files;
+mod skipping;
+
+use std::ffi::OsStr;
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
-use std::path::{Path, PathBuf};
+use std::os::unix::process::CommandExt;
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
+
+pub use files::{helper, podinit, scratch};
+pub use skipping::{have, have_root, say, skipped};
 
 /// How long a test waits for something that does not come. The longest of what does come, a thousand
 /// starts of two inits, takes half a minute on a machine with two cores.
 const WATCHDOG: Duration = Duration::from_secs(100);
 
-/// The binary under test, copied to where every user can execute it: the one that cargo has just built, or
-/// the one that the environment names, such as dist/podinit.
-pub fn podinit() -> &'static Path {
-    static COPY: OnceLock<PathBuf> = OnceLock::new();
-    COPY.get_or_init(|| {
-        let copy = scratch("bin").join("podinit");
-        let original = std::env::var_os("PODINIT_UNDER_TEST").unwrap_or(env!("CARGO_BIN_EXE_podinit").into());
-        fs::copy(original, &copy).expect("copy the binary");
-        copy
-    })
-}
-
-/// A fresh directory that everybody can read.
-pub fn scratch(name: &str) -> PathBuf {
-    let mut template = std::env::temp_dir().join(format!("podinit-{name}-XXXXXX")).into_os_string();
-    template.push("\0");
-    let mut bytes = template.into_encoded_bytes();
-    let made = unsafe { libc::mkdtemp(bytes.as_mut_ptr().cast()) };
-    assert!(!made.is_null(), "mkdtemp");
-    bytes.pop();
-    let path = PathBuf::from(unsafe { OsString::from_encoded_bytes_unchecked(bytes) });
-    std::os::unix::fs::chown(&path, None, None).expect("chown");
-    fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o755)).expect("chmod");
-    path
-}
-
-/// One of the scripts in tests/helpers.
-pub fn helper(name: &str) -> String {
-    static COPY: OnceLock<PathBuf> = OnceLock::new();
-    let copy = COPY.get_or_init(|| {
-        let to = scratch("helpers");
-        let from = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/helpers");
-        for entry in fs::read_dir(from).expect("tests/helpers").flatten() {
-            fs::copy(entry.path(), to.join(entry.file_name())).expect("copy a helper");
-        }
-        to
-    });
-    copy.join(name).to_str().expect("a plain path").to_owned()
-}
-
 pub fn is_root() -> bool {
     unsafe { libc::geteuid() == 0 }
-}
-
-/// Whether `program` is there. If not, says so on stderr, past the test runner's capture; under CI
-/// a test must not be left out, so there it fails.
-pub fn have(program: &str) -> bool {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    let dirs =
-        std::env::split_paths(&path).chain(["/usr/sbin", "/sbin", "/usr/bin", "/bin"].map(PathBuf::from));
-    let found = dirs.map(|dir| dir.join(program)).any(|file| file.is_file());
-    found || left_out(&format!("needs {program}, which is not installed"))
-}
-
-/// As [`have`], for a test that only root can run.
-pub fn have_root() -> bool {
-    is_root() || left_out_by_user("needs root")
-}
-
-pub fn left_out(why: &str) -> bool {
-    assert!(std::env::var_os("CI").is_none(), "this test {why}");
-    left_out_by_user(why)
-}
-
-/// What an ordinary user cannot run is run by root in the same CI, so it fails nothing.
-fn left_out_by_user(why: &str) -> bool {
-    let name = thread::current().name().unwrap_or("a test").to_owned();
-    say(&format!("LEFT OUT: {name} {why}"));
-    false
-}
-
-/// Says something past the test runner's capture.
-pub fn say(line: &str) {
-    let _ = writeln!(std::io::stderr(), "{line}");
 }
 
 /// A command line that has PID 1 of a new PID namespace run `program`, with a /proc of its own.
@@ -187,6 +122,7 @@ impl Running {
 
     pub fn start_with_stdin(command: &mut Command, stdin: Stdio) -> Running {
         command.stdin(stdin).stdout(Stdio::piped()).stderr(Stdio::piped());
+        with_default_signals(command);
         let mut child = command.spawn().unwrap_or_else(|e| panic!("{command:?}: {e}"));
         let stdout = BufReader::new(child.stdout.take().expect("piped"));
         let mut stderr_pipe = child.stderr.take().expect("piped");
@@ -335,6 +271,24 @@ impl Drop for Running {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// Has the command start with every disposition at its default and no signal blocked, whatever the test runner was
+/// started with (`nohup cargo test`, `cargo test &`).
+fn with_default_signals(command: &mut Command) {
+    let reset = || {
+        for signal in 1..=64 {
+            unsafe { libc::signal(signal, libc::SIG_DFL) };
+        }
+        let none = 0_u64;
+        let empty = (&raw const none).cast::<libc::sigset_t>();
+        // By the system call: 8 bytes are the kernel's set, and not the C library's.
+        unsafe {
+            libc::syscall(libc::SYS_rt_sigprocmask, libc::SIG_SETMASK, empty, std::ptr::null::<u64>(), 8);
+        }
+        Ok(())
+    };
+    unsafe { command.pre_exec(reset) };
 }
 
 pub fn kill(pid: i32, signal: i32) {
