@@ -1,8 +1,11 @@
 //! Users and groups, by name or number, from /etc/passwd and /etc/group. (The C library's own look-up needs
 //! its shared libraries at run time, which an image from scratch has not.)
 
+use nix::errno::Errno;
+
 use crate::files;
 use crate::quoted::Quoted;
+use crate::sys::describe;
 
 /// Which user a workload runs as.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -18,10 +21,19 @@ pub struct User {
 /// The user that `text` names: `USER` or `USER:GROUP`, as for a container's user.
 ///
 /// # Errors
-/// Which of the two does not exist, or has no valid number.
+/// Which of the two does not exist, or has no valid number; which file cannot be read.
 pub fn find(text: &str) -> Result<User, String> {
-    let read = |path| files::text(path).unwrap_or_default();
-    find_in(&read("/etc/passwd"), &read("/etc/group"), text)
+    find_in(&read("/etc/passwd")?, &read("/etc/group")?, text)
+}
+
+/// The text of `path`; nothing if there is no such file, as in an image from scratch. Any other error is one: a user
+/// whose entry cannot be read would silently run with group 0.
+fn read(path: &str) -> Result<String, String> {
+    match files::read_whole(path) {
+        Ok(content) => Ok(files::to_text(content)),
+        Err(Errno::ENOENT) => Ok(String::new()),
+        Err(errno) => Err(format!("cannot read {path}, which --user needs: {}", describe(errno))),
+    }
 }
 
 /// With a group in `text` there are no supplementary groups; without one they are those that list the user. A

@@ -305,6 +305,34 @@ fn ids_that_the_kernel_takes_for_something_else_are_refused() {
 }
 
 #[test]
+fn a_user_file_that_cannot_be_read_is_not_taken_for_an_empty_one() {
+    let with_etc = |name: &str, unreadable: &[&str]| {
+        let dir = scratch(name);
+        for file in unreadable {
+            fs::create_dir(dir.join(file)).unwrap();
+        }
+        let script = format!("mount --bind {} /etc && exec \"$@\"", dir.display());
+        let mut command = unshare();
+        command.args(["sh", "-c", &script, "sh"]).arg(podinit()).args([
+            "--user",
+            "0",
+            "sh",
+            "-c",
+            "echo $HOME",
+        ]);
+        let run = finish(&mut command);
+        fs::remove_dir_all(dir).unwrap();
+        run
+    };
+    for file in ["passwd", "group"] {
+        with_etc(file, &[file])
+            .assert_refused(125, &["cannot read", &format!("/etc/{file}"), "Is a directory"]);
+    }
+    // An image from scratch has neither.
+    assert_eq!(with_etc("no-users", &[]).lines(), ["/"]);
+}
+
+#[test]
 fn a_number_means_the_number() {
     if !have_root() {
         return;

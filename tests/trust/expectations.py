@@ -89,6 +89,10 @@ EXCUSES = [
            "Without this call there is no workload, so the start is refused, with one line."),
     excuse("R", "* child,inner-child execve,chdir,setgroups,setresgid,setresuid * *", ["refused"], ""),
     excuse("R", "ns init unshare * *", ["refused"], ""),
+    # Without /etc/passwd or /etc/group it would be another user, or one with other groups.
+    excuse("R", "user init open,openat,read * *", ["refused"], ""),
+    excuse("N", "user init open,openat ENOENT *", ["no: as 1000 *", "also: as 1000 *", "nothing on stderr"],
+           "An image without /etc/passwd or /etc/group is a usual one: a number is that user, with group 0 and no others."),
     excuse("R", "pause init signalfd4 * *", ["refused"], ""),
     excuse("R", "* init,inner rt_sigprocmask * first,always", ["refused"], ""),
     excuse("B", "* child,inner-child execve ENOEXEC first", ["not started: *"],
