@@ -30,7 +30,11 @@ impl Error {
     /// Our exit status then, one of `failures`.
     pub fn status(&self, failures: Failures) -> u8 {
         match self.failure {
-            Failure::Fork(_) | Failure::User(_) | Failure::OtherUser | Failure::Directory(_) => failures.own,
+            Failure::Fork(_)
+            | Failure::User(_)
+            | Failure::OtherUser
+            | Failure::Directory(_)
+            | Failure::Mask(_) => failures.own,
             Failure::Exec(Errno::ENOENT | Errno::ENOTDIR) => failures.not_found,
             Failure::Exec(_) => failures.not_executable,
         }
@@ -55,6 +59,11 @@ impl fmt::Display for Error {
             Failure::Directory(errno) => {
                 write!(f, "cannot enter the working directory for {program}: {}", describe(errno))
             }
+            Failure::Mask(errno) => write!(
+                f,
+                "cannot unblock the signals for {program}: {} (a seccomp filter must allow rt_sigprocmask)",
+                describe(errno)
+            ),
             Failure::Exec(Errno::ENOENT) if names_existing_file(self.program) => {
                 write!(f, "cannot execute {program}: the interpreter or loader it names is not there")
             }

@@ -86,6 +86,8 @@ pub enum Failure {
     OtherUser,
     /// The working directory could not be entered.
     Directory(Errno),
+    /// It could not have the signal mask that init was started with.
+    Mask(Errno),
     /// The program could not be executed.
     Exec(Errno),
 }
@@ -179,7 +181,10 @@ impl Launch<'_> {
         {
             return Failure::Directory(Errno::last());
         }
-        set_mask(self.mask);
+        // With all signals blocked, as they are here, nothing but SIGKILL would end the workload.
+        if let Err(errno) = set_mask(self.mask) {
+            return Failure::Mask(errno);
+        }
         Failure::Exec(self.execute())
     }
 

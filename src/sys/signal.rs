@@ -91,17 +91,15 @@ impl SignalSet {
 /// # Errors
 /// None of rt_sigprocmask(2)'s own can happen; a seccomp filter's can.
 pub fn block_all() -> Result<SignalSet, Errno> {
-    change_mask(SignalSet::ALL)
+    set_mask(SignalSet::ALL)
 }
 
-/// Sets this thread's mask and returns the one before.
-pub fn set_mask(mask: SignalSet) -> SignalSet {
-    // What could fail, failed at `block_all`.
-    change_mask(mask).unwrap_or(SignalSet(0))
-}
-
-/// By the system call itself: glibc's wrapper silently keeps 32 and 33 unblocked.
-fn change_mask(mask: SignalSet) -> Result<SignalSet, Errno> {
+/// Sets this thread's mask and returns the one before. By the system call itself: glibc's wrapper silently keeps 32 and 33
+/// unblocked.
+///
+/// # Errors
+/// As for [`block_all`].
+pub fn set_mask(mask: SignalSet) -> Result<SignalSet, Errno> {
     let mut old = SignalSet(0);
     // SAFETY: both masks are 8 bytes, as the size says.
     let answer = unsafe {
@@ -209,8 +207,9 @@ pub fn kill_own_group(signal: Signal) -> Result<(), Errno> {
 pub fn act_by_default(signal: Signal) {
     set_disposition(signal, Disposition::Default);
     let _ = kill_process(own_pid(), signal);
-    let mask = set_mask(SignalSet::ALL.without(signal));
-    set_mask(mask);
+    if let Ok(mask) = set_mask(SignalSet::ALL.without(signal)) {
+        let _ = set_mask(mask);
+    }
 }
 
 /// Whether `signal` has been sent to us, and waits to be received.

@@ -95,6 +95,7 @@ EXCUSES = [
            "An image without /etc/passwd or /etc/group is a usual one: a number is that user, with group 0 and no others."),
     excuse("R", "pause init signalfd4 * *", ["refused"], ""),
     excuse("R", "* init,inner rt_sigprocmask * first,always", ["refused"], ""),
+    excuse("R", "* child,inner-child rt_sigprocmask * *", ["refused"], ""),
     excuse("B", "* child,inner-child execve ENOEXEC first", ["not started: *"],
            "What the kernel cannot execute is run by /bin/sh, as execvp(3) has it, which here is given an ELF file."),
     excuse("M", "* init,inner mmap * *",
