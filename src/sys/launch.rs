@@ -157,8 +157,11 @@ impl Launch<'_> {
             }
             match self.session {
                 Session::OwnGroup => {
-                    libc::setpgid(0, 0);
-                    if let Some(terminal) = self.terminal {
+                    // Without a group of its own the workload is in init's, which has the foreground. The kernel
+                    // would give that to a group without members, too.
+                    if libc::setpgid(0, 0) == 0
+                        && let Some(terminal) = self.terminal
+                    {
                         libc::tcsetpgrp(terminal, pid);
                     }
                 }
