@@ -106,9 +106,15 @@ pub fn write_stderr_nowait(line: &[u8]) -> Result<usize, Errno> {
     match check(answer) {
         Err(Errno::EAGAIN) if !is_regular_file() => Err(Errno::EAGAIN),
         // A file that needs the disk first; a terminal, which does not know RWF_NOWAIT; a pipe or a socket before
-        // Linux 6.5; or no pwritev2 (before 4.6).
+        // Linux 6.5; no pwritev2 (before 4.6); or an interruption: what follows tries again.
         Err(
-            Errno::EAGAIN | Errno::EOPNOTSUPP | Errno::ENOSYS | Errno::EINVAL | Errno::EPERM | Errno::ESPIPE,
+            Errno::EAGAIN
+            | Errno::EOPNOTSUPP
+            | Errno::ENOSYS
+            | Errno::EINVAL
+            | Errno::EPERM
+            | Errno::ESPIPE
+            | Errno::EINTR,
         ) => write_stderr_otherwise(line),
         written => written.map(|written| written as usize),
     }
