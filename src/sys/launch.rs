@@ -9,18 +9,12 @@ use std::ffi::{CStr, OsStr, c_int, c_void};
 use std::os::unix::ffi::OsStrExt;
 use std::ptr;
 
-#[cfg(not(any(target_arch = "x86", target_arch = "arm")))]
-use libc::{SYS_setgroups, SYS_setresgid, SYS_setresuid};
-// There, the calls with these names take ids of 16 bits.
-#[cfg(any(target_arch = "x86", target_arch = "arm"))]
-use libc::{
-    SYS_setgroups32 as SYS_setgroups, SYS_setresgid32 as SYS_setresgid, SYS_setresuid32 as SYS_setresuid,
-};
 use nix::errno::Errno;
 
 use super::check;
 use super::clone::vfork;
 use super::entry::{NumberSlot, Vector};
+use super::privilege::{SYS_setgroups, SYS_setresgid, SYS_setresuid};
 use super::process::Pid;
 use super::signal::{Disposition, Signal, SignalSet, set_disposition, set_mask};
 

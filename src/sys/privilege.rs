@@ -2,6 +2,13 @@
 
 use std::ptr;
 
+#[cfg(not(any(target_arch = "x86", target_arch = "arm")))]
+pub(super) use libc::{SYS_setgroups, SYS_setresgid, SYS_setresuid};
+// There, the calls with these names take ids of 16 bits.
+#[cfg(any(target_arch = "x86", target_arch = "arm"))]
+pub(super) use libc::{
+    SYS_setgroups32 as SYS_setgroups, SYS_setresgid32 as SYS_setresgid, SYS_setresuid32 as SYS_setresuid,
+};
 use nix::errno::Errno;
 
 use super::check;
@@ -66,7 +73,7 @@ pub fn prepare_to_become_user() {
         // By the system call itself, since the C library's functions would first bring all threads to a halt, and
         // there is but one: 3 KB of code. It is not permitted in a user namespace of an ordinary user, whose groups
         // stay with it.
-        libc::syscall(libc::SYS_setgroups, 0, ptr::null::<libc::gid_t>());
+        libc::syscall(SYS_setgroups, 0, ptr::null::<libc::gid_t>());
     }
 }
 
@@ -77,8 +84,8 @@ pub fn prepare_to_become_user() {
 pub fn become_user(id: u32) -> Result<(), Errno> {
     // SAFETY: the calls take numbers.
     unsafe {
-        check(libc::syscall(libc::SYS_setresgid, id, id, id))?;
-        check(libc::syscall(libc::SYS_setresuid, id, id, id)).map(|_| ())
+        check(libc::syscall(SYS_setresgid, id, id, id))?;
+        check(libc::syscall(SYS_setresuid, id, id, id)).map(|_| ())
     }
 }
 
