@@ -325,7 +325,7 @@ fn pidfd_inode(pid: c_int) -> Option<u64> {
         let mut stat: libc::stat = std::mem::zeroed();
         let answer = libc::fstat(fd, &mut stat);
         libc::close(fd);
-        (answer == 0).then_some(stat.st_ino)
+        (answer == 0).then_some(stat.st_ino as u64)
     }
 }
 
