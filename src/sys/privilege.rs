@@ -10,6 +10,8 @@ pub(super) use libc::{
     SYS_setgroups32 as SYS_setgroups, SYS_setresgid32 as SYS_setresgid, SYS_setresuid32 as SYS_setresuid,
 };
 use nix::errno::Errno;
+use nix::sys::prctl;
+use nix::unistd::geteuid;
 
 use super::check;
 
@@ -33,10 +35,9 @@ struct Half {
     inheritable: u32,
 }
 
-/// Our effective uid.
+/// The own effective uid, by geteuid(2).
 pub fn own_uid() -> u32 {
-    // SAFETY: geteuid touches no memory and cannot fail.
-    unsafe { libc::geteuid() }
+    geteuid().as_raw()
 }
 
 /// Gives up the bounding set of capabilities, as far as that is allowed: as long as we have CAP_SETPCAP.
@@ -67,14 +68,12 @@ pub fn is_in_use(uid: u32) -> bool {
 /// Has the capabilities outlive the change of uid that follows, so that [`keep_only_kill`] can choose; and gives up
 /// all groups but the own one.
 pub fn prepare_to_become_user() {
-    // SAFETY: the calls take numbers, and an empty list of groups.
-    unsafe {
-        libc::prctl(libc::PR_SET_KEEPCAPS, 1, 0, 0, 0);
-        // By the system call itself, since the C library's functions would first bring all threads to a halt, and
-        // there is but one: 3 KB of code. It is not permitted in a user namespace of an ordinary user, whose groups
-        // stay with it.
-        libc::syscall(SYS_setgroups, 0, ptr::null::<libc::gid_t>());
-    }
+    let _ = prctl::set_keepcaps(true);
+    // By the system call itself, since the C library's functions would first bring all threads to a halt, and
+    // there is but one: 3 KB of code. It is not permitted in a user namespace of an ordinary user, whose groups
+    // stay with it.
+    // SAFETY: the call takes an empty list of groups.
+    unsafe { libc::syscall(SYS_setgroups, 0, ptr::null::<libc::gid_t>()) };
 }
 
 /// Becomes uid and gid `id`.
@@ -94,11 +93,10 @@ pub fn become_user(id: u32) -> Result<(), Errno> {
 /// # Errors
 /// What capset(2) says.
 pub fn keep_only_kill() -> Result<(), Errno> {
-    // SAFETY: the calls take numbers, but capget and capset, whose structures have the layout that
-    // their version says.
+    let _ = prctl::set_no_new_privs();
+    // SAFETY: the prctl takes numbers; the structures of capget and capset have the layout that their version says.
     unsafe {
         libc::prctl(libc::PR_CAP_AMBIENT, libc::PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
-        libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
         let header = Header { version: VERSION, pid: 0 };
         let mut halves = [Half::default(); 2];
         check(libc::syscall(libc::SYS_capget, &raw const header, halves.as_mut_ptr()))?;

@@ -4,8 +4,14 @@ use std::ffi::CStr;
 use std::fmt;
 
 use nix::errno::Errno;
+use nix::mount::{MsFlags, mount};
+use nix::sched::{CloneFlags, unshare};
+use nix::sys::prctl;
+use nix::time::{ClockId, clock_gettime};
+use nix::unistd;
 
 use super::check;
+use super::fd::standard;
 use super::signal::Signal;
 
 /// The id of one process: always positive, so that it can never mean a group or everybody.
@@ -36,25 +42,22 @@ impl fmt::Debug for Pid {
     }
 }
 
-/// Our own pid.
+/// The own pid, by getpid(2).
 pub fn own_pid() -> Pid {
-    // SAFETY: getpid touches no memory and cannot fail.
-    Pid(unsafe { libc::getpid() })
+    Pid(unistd::getpid().as_raw())
 }
 
-/// Our parent's pid; `None` if it lives outside our PID namespace.
+/// The parent's pid, by getppid(2); `None` if it is outside the PID namespace.
 pub fn parent_pid() -> Option<Pid> {
-    // SAFETY: getppid touches no memory and cannot fail.
-    Pid::new(unsafe { libc::getppid() })
+    Pid::new(unistd::getppid().as_raw())
 }
 
 /// The time since the machine's start in clock ticks, as the start times in /proc/PID/stat are (proc(5)).
 pub fn ticks_since_boot() -> u64 {
-    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
-    // SAFETY: `time` is ours to write to; it cannot fail, and then would stay zero.
-    unsafe { libc::clock_gettime(libc::CLOCK_BOOTTIME, &mut time) };
+    // It cannot fail.
+    let Ok(time) = clock_gettime(ClockId::CLOCK_BOOTTIME) else { return 0 };
     // A hundred a second on every machine that podinit is made for (USER_HZ).
-    time.tv_sec as u64 * 100 + time.tv_nsec as u64 / 10_000_000
+    time.tv_sec() as u64 * 100 + time.tv_nsec() as u64 / 10_000_000
 }
 
 /// How a process ended.
@@ -140,28 +143,26 @@ pub fn have_children() -> bool {
     peek_ended() != Err(Errno::ECHILD)
 }
 
-/// Sets our name, as in /proc/PID/comm.
+/// Sets the own name, as in /proc/PID/comm, by PR_SET_NAME of prctl(2).
 pub fn set_own_name(name: &CStr) {
-    // SAFETY: the name is a C string, and is copied.
-    unsafe { libc::prctl(libc::PR_SET_NAME, name.as_ptr()) };
+    let _ = prctl::set_name(name);
 }
 
-/// Has the kernel write no core file of us.
+/// Has the kernel write no core file of init, by PR_SET_DUMPABLE of prctl(2).
 pub fn leave_no_core() {
-    // SAFETY: this prctl takes a number.
-    unsafe { libc::prctl(libc::PR_SET_DUMPABLE, 0) };
+    let _ = prctl::set_dumpable(false);
 }
 
-/// Makes orphaned descendants our children, where we are not PID 1.
+/// Makes orphaned descendants children of init, where it is not PID 1, by PR_SET_CHILD_SUBREAPER of prctl(2).
 ///
 /// # Errors
-/// What prctl(2) says: EINVAL before Linux 3.4.
+/// EINVAL before Linux 3.4.
 pub fn become_subreaper() -> Result<(), Errno> {
-    // SAFETY: this prctl takes a number.
-    check(unsafe { libc::prctl(libc::PR_SET_CHILD_SUBREAPER, 1) }.into()).map(|_| ())
+    prctl::set_child_subreaper(true)
 }
 
-/// Asks for `signal` when our parent ends.
+/// Has the kernel send `signal` to init when its parent exits, by PR_SET_PDEATHSIG of prctl(2). nix's function does not take
+/// real-time signals.
 ///
 /// # Errors
 /// What prctl(2) says.
@@ -176,68 +177,58 @@ pub fn signal_on_parent_death(signal: Signal) -> Result<(), Errno> {
 /// # Errors
 /// EPERM if init leads a process group of another session.
 pub fn lead_session() -> Result<(), Errno> {
-    // SAFETY: the calls take numbers.
-    unsafe {
-        if libc::getsid(0) == libc::getpid() {
-            return Ok(());
-        }
-        check(libc::setsid().into()).map(|_| ())
-    }
+    if leads_session() { Ok(()) } else { unistd::setsid().map(drop) }
 }
 
-/// Our process group; 0 if its founder lives outside our PID namespace.
+/// Whether init leads its session, by getsid(2).
+fn leads_session() -> bool {
+    unistd::getsid(None) == Ok(unistd::getpid())
+}
+
+/// The own process group, by getpgrp(2); 0 if its first process is outside the PID namespace.
 pub fn own_group() -> i32 {
-    // SAFETY: getpgrp touches no memory and cannot fail.
-    unsafe { libc::getpgrp() }
+    unistd::getpgrp().as_raw()
 }
 
-/// The foreground process group of the terminal behind `fd`; 0 if it lives outside our PID
-/// namespace.
+/// The foreground process group of the terminal behind the standard descriptor `fd`, by tcgetpgrp(3); 0 if it is outside
+/// the PID namespace.
 ///
 /// # Errors
-/// ENOTTY if `fd` is not our controlling terminal.
+/// ENOTTY if `fd` is not the controlling terminal.
 pub fn foreground_group(fd: i32) -> Result<i32, Errno> {
-    // SAFETY: tcgetpgrp takes a number.
-    check(unsafe { libc::tcgetpgrp(fd) }.into()).map(|group| group as i32)
+    unistd::tcgetpgrp(standard(fd)).map(unistd::Pid::as_raw)
 }
 
-/// Puts the process group `group` in the foreground of the terminal behind `fd`.
+/// Puts the process group `group` in the foreground of the terminal behind the standard descriptor `fd`.
 ///
 /// # Errors
 /// What tcsetpgrp(3) says.
 pub fn set_foreground_group(fd: i32, group: i32) -> Result<(), Errno> {
-    // SAFETY: tcsetpgrp takes numbers.
-    check(unsafe { libc::tcsetpgrp(fd, group) }.into()).map(|_| ())
+    unistd::tcsetpgrp(standard(fd), unistd::Pid::from_raw(group))
 }
 
 /// Gives up the controlling terminal, if it is the one on stdin. Returns whether that made the kernel
-/// send SIGHUP and SIGCONT to its foreground group: it does if we led the session (TIOCNOTTY).
+/// send SIGHUP and SIGCONT to its foreground group: it does if init leads the session (TIOCNOTTY).
 pub fn give_up_terminal() -> bool {
-    // SAFETY: the calls take numbers.
-    unsafe { libc::ioctl(0, libc::TIOCNOTTY) == 0 && libc::getsid(0) == libc::getpid() }
+    // SAFETY: this ioctl takes numbers.
+    unsafe { libc::ioctl(0, libc::TIOCNOTTY) == 0 && leads_session() }
 }
 
-/// Makes a PID namespace for our next child to be PID 1 of, and a mount namespace for its /proc.
+/// Makes a PID namespace, whose PID 1 the next child is, and a mount namespace for its /proc.
 ///
 /// # Errors
 /// What unshare(2) says: EPERM without CAP_SYS_ADMIN, ENOSPC at the limit of namespaces.
 pub fn make_pid_namespace() -> Result<(), Errno> {
-    // SAFETY: unshare takes a number.
-    check(unsafe { libc::unshare(libc::CLONE_NEWPID | libc::CLONE_NEWNS) }.into()).map(|_| ())
+    unshare(CloneFlags::CLONE_NEWPID | CloneFlags::CLONE_NEWNS)
 }
 
-/// Mounts the /proc of our PID namespace in our mount namespace, and nowhere else.
+/// Mounts the /proc of the own PID namespace in the own mount namespace, and nowhere else.
 ///
 /// # Errors
 /// What mount(2) says.
 pub fn mount_own_proc() -> Result<(), Errno> {
-    let none = std::ptr::null::<libc::c_void>();
-    let proc = c"proc".as_ptr();
-    let flags = libc::MS_NOSUID | libc::MS_NODEV | libc::MS_NOEXEC;
-    // SAFETY: the strings are C strings, and there is no data.
-    unsafe {
-        let private = libc::MS_REC | libc::MS_PRIVATE;
-        check(libc::mount(none.cast(), c"/".as_ptr(), none.cast(), private, none).into())?;
-        check(libc::mount(proc, c"/proc".as_ptr(), proc, flags, none).into()).map(|_| ())
-    }
+    let none = None::<&CStr>;
+    mount(none, c"/", none, MsFlags::MS_REC | MsFlags::MS_PRIVATE, none)?;
+    let flags = MsFlags::MS_NOSUID | MsFlags::MS_NODEV | MsFlags::MS_NOEXEC;
+    mount(Some(c"proc"), c"/proc", Some(c"proc"), flags, none)
 }
