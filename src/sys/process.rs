@@ -11,7 +11,7 @@ use nix::time::{ClockId, clock_gettime};
 use nix::unistd;
 
 use super::check;
-use super::fd::standard;
+use super::fd::{standard, write_stderr_nowait};
 use super::signal::Signal;
 
 /// The id of one process: always positive, so that it can never mean a group or everybody.
@@ -42,9 +42,17 @@ impl fmt::Debug for Pid {
     }
 }
 
-/// The own pid, by getpid(2).
+/// The exit status where init does not learn its own pid: that of init's own failures.
+const NO_PID: i32 = 125;
+
+/// The own pid, by getpid(2). The kernel always has an answer, but a seccomp filter may have an error in its place: then
+/// init exits, since as a pid that number means all processes to kill(2).
 pub fn own_pid() -> Pid {
-    Pid(unistd::getpid().as_raw())
+    Pid::new(unistd::getpid().as_raw()).unwrap_or_else(|| {
+        let _ = write_stderr_nowait(b"podinit: getpid fails (a seccomp filter must allow it)\n");
+        // SAFETY: _exit touches no memory, and does not come back.
+        unsafe { libc::_exit(NO_PID) }
+    })
 }
 
 /// The parent's pid, by getppid(2); `None` if it is outside the PID namespace.

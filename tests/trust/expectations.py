@@ -64,7 +64,7 @@ ERRNOS = {
 }
 
 # Not injected: their man pages know no error, or they do not come back.
-CANNOT_FAIL = "exit exit_group getegid geteuid getgid getpgid getpgrp getpid getppid getuid restart_syscall rt_sigreturn " \
+CANNOT_FAIL = "exit exit_group getegid geteuid getgid getpgid getpgrp getppid getuid restart_syscall rt_sigreturn " \
               "set_tid_address vfork"
 
 # In the quick form each call gets one error of its man page (the first one) and these.
@@ -88,14 +88,22 @@ EXCUSES = [
     excuse("R", "* init,inner clone * *", ["refused"],
            "Without this call there is no workload, so the start is refused, with one line."),
     excuse("R", "* child,inner-child execve,chdir,setgroups,setresgid,setresuid * *", ["refused"], ""),
+    # The ids cannot be read back, so they may be others.
+    excuse("R", "user child getgroups,getresgid,getresuid * always", ["refused"], ""),
     excuse("R", "ns init unshare * *", ["refused"], ""),
     # Without /etc/passwd or /etc/group it would be another user, or one with other groups.
     excuse("R", "user init open,openat,read * *", ["refused"], ""),
     excuse("N", "user init open,openat ENOENT *", ["no: as 1000 *", "also: as 1000 *", "nothing on stderr"],
            "An image without /etc/passwd or /etc/group is a usual one: a number is that user, with group 0 and no others."),
-    excuse("R", "pause init signalfd4 * *", ["refused"], ""),
+    excuse("R", "* init,inner signalfd4 * *", ["refused"], ""),
     excuse("R", "* init,inner rt_sigprocmask * first,always", ["refused"], ""),
     excuse("R", "* child,inner-child rt_sigprocmask * *", ["refused"], ""),
+    # What is not a pid means a group, or all processes, to kill(2).
+    excuse("R", "* init,inner getpid * *", ["refused"], ""),
+    excuse("P", "* init,inner getpid * second", ["exit 125", "no: *", "also: *"],
+           "getpid fails in the middle: init exits rather than call kill(2) with what is not a pid. No kernel refuses getpid, "
+           "and a filter that does so refuses it from the start."),
+    excuse("P", "tty child getpid * *", ["also: not in the foreground", "nothing on stderr"], ""),
     excuse("B", "* child,inner-child execve ENOEXEC first", ["not started: *"],
            "What the kernel cannot execute is run by /bin/sh, as execvp(3) has it, which here is given an ELF file."),
     excuse("M", "* init,inner mmap * *",
@@ -120,16 +128,28 @@ EXCUSES = [
     excuse("V", "pid1 init rt_sigqueueinfo EAGAIN *", ["no: got 35 with 42", "also: got 35"],
            "The receiver's queue is full: the signal arrives without its value, and podinit says so."),
     excuse("S", "sub,ns,kill,tty,die init prctl * *",
-           ["no: flushed", "also: the ward adopted an orphan", "also: a process was left behind"],
+           ["no: flushed", "also: the ward adopted an orphan", "also: a process was left behind",
+            "also: a zombie was left"],
            "Without PR_SET_CHILD_SUBREAPER orphans are not podinit's: it says so at its start."),
-    excuse("H", "sub,kill,tty,die init open,openat,getdents64,read * always",
+    excuse("H", "sub,kill,tty,die init open,openat,getdents64,read,readlinkat * always",
            ["no: flushed", "also: a process was left behind"],
-           "Not PID 1, and /proc says nothing: podinit cannot see who its descendants are. It says what it leaves behind."),
+           "Not PID 1, and /proc says nothing: podinit cannot see which processes are its descendants. It says what it leaves "
+           "behind."),
+    excuse("U", "pause init open,openat,getdents64,read,readlinkat * always", LOST,
+           "/proc does not show the container leaders: they are awaited when the pod stops, and no signal is sent on a guess. "
+           "podinit says so."),
+    # Only this one look shows nothing; it is the one for the HUP.
+    excuse("U", "pause init getdents64 * first,second", LOST, ""),
     excuse("T", "tty init,child ioctl * *",
            ["also: not in the foreground", "also: the terminal was not given back", "nothing on stderr"],
            "A terminal that does not say whose its foreground is, or does not change it, counts as none."),
     excuse("A", "die init kill * second,always", ["exit 137", *LOST, "nothing on stderr"],
            "--die-alike: where init cannot send itself the signal, it exits with 128+n."),
+    excuse("W", "* init,inner wait4 ECHILD,EINVAL,ENOSYS,EPERM always", ["hang"],
+           "No call is left to learn the main process's end by. Exiting would kill a workload that may live; the engine's "
+           "deadline ends both. No kernel refuses wait4 to a parent."),
+    # Of the prctls, PR_SET_KEEPCAPS. By capset alone CAP_KILL does not survive the change of uid.
+    excuse("C", "pause init prctl * always", LOST, ""),
     excuse("C", "pause init capget,capset,setresuid,setresgid * *", LOST,
            "Privileges cannot be given up as planned: podinit says so, and goes on with less, CAP_KILL not included."),
     excuse("E", "* * read,poll,ppoll,wait4,waitid,getdents64 EINTR always", ["spin"],
