@@ -91,13 +91,13 @@ EXCUSES = [
     # The ids cannot be read back, so they may be others.
     excuse("R", "user child getgroups,getresgid,getresuid * always", ["refused"], ""),
     excuse("R", "ns init unshare * *", ["refused"], ""),
+    excuse("R", "* init,inner signalfd4 * *", ["refused"], ""),
+    excuse("R", "* init,inner rt_sigprocmask * first,always", ["refused"], ""),
+    excuse("R", "* child,inner-child rt_sigprocmask * *", ["refused"], ""),
     # Without /etc/passwd or /etc/group it would be another user, or one with other groups.
     excuse("R", "user init open,openat,read * *", ["refused"], ""),
     excuse("N", "user init open,openat ENOENT *", ["no: as 1000 *", "also: as 1000 *", "nothing on stderr"],
            "An image without /etc/passwd or /etc/group is a usual one: a number is that user, with group 0 and no others."),
-    excuse("R", "* init,inner signalfd4 * *", ["refused"], ""),
-    excuse("R", "* init,inner rt_sigprocmask * first,always", ["refused"], ""),
-    excuse("R", "* child,inner-child rt_sigprocmask * *", ["refused"], ""),
     # What is not a pid means a group, or all processes, to kill(2).
     excuse("R", "* init,inner getpid * *", ["refused"], ""),
     excuse("P", "* init,inner getpid * second", ["exit 125", "no: *", "also: *"],
