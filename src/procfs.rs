@@ -29,7 +29,7 @@ pub struct Stat {
     pub threads: u32,
     /// Its parent; `None` if that lives outside our PID namespace.
     pub parent: Option<Pid>,
-    /// Its process group's id; 0 if that was founded outside our PID namespace.
+    /// Its process group's id; 0 if that was founded outside init's PID namespace, -1 if it is being reaped.
     pub group: i32,
     /// The kernel's flags of it (PF_* in the kernel's sched.h).
     flags: u32,
@@ -66,6 +66,7 @@ impl Stat {
         let mut fields = text.get(name_ends + 2..)?.split(|&byte| byte == b' ');
         let state = *fields.next()?.first()?;
         let parent = Pid::new(number(fields.next()?)?);
+        // -1 of a process that has been reaped, but that /proc still shows (do_task_stat in the kernel).
         let group = number(fields.next()?)?;
         let flags = number(fields.nth(9 - 6)?)?;
         let threads = number(fields.nth(20 - 10)?)?;
@@ -223,9 +224,9 @@ fn names(mut entries: &[u8]) -> impl Iterator<Item = &[u8]> {
     })
 }
 
-/// The number that these digits are.
-fn number<T: TryFrom<u64>>(digits: &[u8]) -> Option<T> {
-    str::from_utf8(digits).ok()?.parse::<u64>().ok()?.try_into().ok()
+/// The number that these digits are, with a sign or without. (None in /proc needs more than 63 bits.)
+fn number<T: TryFrom<i64>>(digits: &[u8]) -> Option<T> {
+    str::from_utf8(digits).ok()?.parse::<i64>().ok()?.try_into().ok()
 }
 
 /// The children of `parent`. One that ends meanwhile may hide another one (proc(5)); but it also
@@ -297,6 +298,8 @@ mod tests {
                 .unwrap()
                 .is_kernel_thread()
         );
+        let reaped = Stat::parse(b"42 (sh) X 0 -1 -1 0 -1 4227084 0 0 0 0 0 0 0 0 20 0 0 0 2 0").unwrap();
+        assert_eq!((reaped.group, reaped.has_ended()), (-1, true));
         assert_eq!(Stat::parse(b""), None);
         assert_eq!(Stat::parse(b"42 (sh"), None);
         assert_eq!(Stat::parse(b"42 (sh)"), None);
