@@ -23,6 +23,10 @@ const DYNAMIC: RangeInclusive<u32> = 61184..=65519;
 /// images run as.
 const HIGHEST_OF_FEW: u32 = 65533;
 
+/// How many ids are looked at. Of a range as wide as these the first one is free. gVisor's getpriority(2) succeeds for
+/// every uid, so that all of them seem to be in use; then the random one has to do.
+const TRIES: u32 = 16;
+
 /// Keeps no more than the right to signal, and that only if init had it.
 pub fn give_up_privileges() {
     give_up_bounds();
@@ -54,11 +58,11 @@ fn become_another_user() -> Result<(), Errno> {
     become_user(free_id(highest_mapped(&map).ok_or(Errno::EINVAL)?))
 }
 
-/// A random id of `range` that no process in this PID namespace has.
+/// A random id of `range`, one that no process in this PID namespace has if it is among the first [`TRIES`].
 fn free_id(range: RangeInclusive<u32>) -> u32 {
     let (first, count) = (*range.start(), range.end() - range.start() + 1);
     let start = random() % count;
-    let mut ids = (0..count).map(|step| first + (start + step) % count);
+    let mut ids = (0..count.min(TRIES)).map(|step| first + (start + step) % count);
     ids.find(|id| !is_in_use(*id)).unwrap_or(first + start)
 }
 
