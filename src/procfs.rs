@@ -5,7 +5,7 @@ use nix::errno::Errno;
 use nix::unistd::read;
 
 use crate::files;
-use crate::sys::fd::read_directory;
+use crate::sys::fd::{kept_proc, read_directory};
 use crate::sys::pidfd::PidFd;
 use crate::sys::process::{Pid, own_pid};
 use crate::sys::signal::SignalSet;
@@ -190,7 +190,8 @@ pub fn processes() -> Processes {
 
 impl Processes {
     fn read(&mut self) -> Result<(), Errno> {
-        if !is_own_proc(own_pid()) {
+        // One that is kept open has been looked at.
+        if kept_proc().is_none() && !is_own_proc(own_pid()) {
             return Err(Errno::ENOENT);
         }
         let directory = files::open_to_read("/proc")?;

@@ -50,8 +50,7 @@ impl Pod<'_> {
     /// it is a request to stop the pod.
     pub(super) fn end(&mut self, received: Received, ending: Option<Ending>) -> Option<Ending> {
         let Some(signal) = self.config.rewritten(received.signal) else { return ending };
-        let containers = self.containers();
-        let hidden = self.hides_some(&containers);
+        let (containers, hidden) = self.containers_and_hidden();
         if ending.is_none() && received.is_from_outside() {
             warn!("{} from outside the pod: waiting for its containers to end", received.signal);
             let mut ending = Ending::new(self.config, true, hidden);
@@ -99,8 +98,8 @@ impl Pod<'_> {
             Some(Err(_)) => {}
             None if !ending.hidden => return None,
             None if ending.is_time_to_look() => {
-                let containers = self.containers();
-                if !self.hides_some(&containers) {
+                let (containers, hidden) = self.containers_and_hidden();
+                if !hidden {
                     ending.hidden = false;
                     ending.add(&containers);
                     return self.watch(ending);

@@ -26,12 +26,13 @@ impl Pod<'_> {
         };
         // Nothing is kept of leaders that have ended.
         self.refused.retain(|id| chosen.iter().any(|container| container.leader == *id));
+        let is_confined = self.is_confined(received);
         for container in &chosen {
-            self.forward_to(container, signal, received);
+            self.forward_to(container, signal, received, is_confined);
         }
     }
 
-    fn forward_to(&mut self, container: &Container, signal: Signal, received: Received) {
+    fn forward_to(&mut self, container: &Container, signal: Signal, received: Received, is_confined: bool) {
         let id = container.leader;
         let status = match Status::read(id.pid) {
             Ok(status) => status,
@@ -41,7 +42,7 @@ impl Pod<'_> {
         match handles(&status, signal).filter(|_| container.is_placed()) {
             None => self.warn_of_unknown(id),
             Some(false) => debug!("{} ({}) does not handle {signal}", id.pid, procfs::name(id.pid)),
-            Some(true) if self.is_confined(received) && !status.may_be_signalled_by(self.uid) => {
+            Some(true) if is_confined && !status.may_be_signalled_by(self.uid) => {
                 let sender = describe_sender(received);
                 debug!("{signal} from {sender} is not for {} ({})", id.pid, procfs::name(id.pid));
             }

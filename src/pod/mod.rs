@@ -59,7 +59,10 @@ pub fn run(config: &Config) -> u8 {
         give_up_privileges();
     }
     let uid = own_uid();
-    Pod { config, own, uid, everybody, mailbox, refused: Vec::new(), warned: Warned::default() }.live()
+    // After the change of uid, on which it depends.
+    let proc_shows_all = procfs::shows_everybody(own);
+    let (refused, warned) = (Vec::new(), Warned::default());
+    Pod { config, own, uid, everybody, mailbox, proc_shows_all, refused, warned }.live()
 }
 
 struct Pod<'a> {
@@ -68,6 +71,9 @@ struct Pod<'a> {
     uid: u32,
     everybody: Option<Everybody>,
     mailbox: Mailbox,
+    /// Whether /proc hides no process. Looked at again when the pod stops, since a remount can change it; for each signal
+    /// it would be three files more to read.
+    proc_shows_all: bool,
     /// The leaders that init may not signal, and has warned of.
     refused: Vec<Identity>,
     warned: Warned,
@@ -101,6 +107,14 @@ impl Pod<'_> {
         }
     }
 
+    /// The containers, and whether there may be others that /proc does not show: for a pod that stops.
+    fn containers_and_hidden(&mut self) -> (Containers, bool) {
+        self.proc_shows_all = procfs::shows_everybody(self.own);
+        let containers = self.containers();
+        let hidden = self.hides_some(&containers);
+        (containers, hidden)
+    }
+
     fn containers(&mut self) -> Containers {
         if self.everybody.is_none() {
             // Elsewhere PPid 0 means other things: on a host, its own init.
@@ -120,7 +134,7 @@ impl Pod<'_> {
 
     /// Whether there may be containers that are not among `containers`.
     fn hides_some(&self, containers: &Containers) -> bool {
-        containers.unread.is_some() || !procfs::shows_everybody(self.own)
+        containers.unread.is_some() || !self.proc_shows_all
     }
 
     /// Warns of a leader of which /proc does not say what is needed.
