@@ -97,6 +97,11 @@ impl Container {
         !self.places.contains(&Place::Unknown)
     }
 
+    /// Whether it is this container that was seen at another time, then perhaps with another leader.
+    pub fn is_same(&self, other: &Container) -> bool {
+        self.leader == other.leader || other.places.iter().any(|place| self.has(place))
+    }
+
     pub fn has(&self, place: &Place) -> bool {
         self.places.iter().any(|own| own.is_with(place))
     }
@@ -178,6 +183,18 @@ mod tests {
         let (a, b) = ("4:pids:/x/a\n1:name=systemd:/x\n0::/", "4:pids:/x/b\n1:name=systemd:/x\n0::/");
         let below_a = "4:pids:/x/a\n1:name=systemd:/x/y\n0::/";
         assert_eq!(leaders(&[(7, 1, a), (8, 2, b), (9, 3, below_a)]), [7, 8]);
+    }
+
+    #[test]
+    fn a_container_is_known_by_its_leader_or_its_place() {
+        let container = |pid, cgroups: &str| {
+            group(vec![(id(pid, pid as u64), Place::Cgroups(cgroups.into()))]).swap_remove(0)
+        };
+        let one = container(7, "0::/pod/a");
+        let other = |pid, cgroups| one.is_same(&container(pid, cgroups));
+        assert!(other(7, "0::/pod/b"), "moved");
+        assert!(other(8, "0::/pod/a"), "an exec session");
+        assert!(!other(8, "0::/pod/b"));
     }
 
     #[test]

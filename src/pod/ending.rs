@@ -8,9 +8,9 @@ use nix::errno::Errno;
 use super::forward::handles;
 use super::{Pod, describe_sender};
 use crate::config::Config;
-use crate::containers::Containers;
+use crate::containers::{Container, Containers};
 use crate::procfs::{self, Identity, Stat, Status};
-use crate::received::Received;
+use crate::received::{Origin, Received};
 use crate::signals::Signal;
 use crate::sys::pidfd::PidFd;
 
@@ -25,7 +25,11 @@ pub(super) struct Ending {
     awaited: Vec<Identity>,
     /// Those that are left behind at the deadline.
     limited: Vec<Identity>,
+    /// All containers that have been seen, those included that have ended or are left behind.
+    known: Vec<Container>,
     deadline: Option<Instant>,
+    /// What leaders are sent that are seen later.
+    signal: Option<Signal>,
     /// Whether the engine stops the pod, or a process in it.
     by_engine: bool,
     /// Whether there may be leaders that /proc does not show. They are awaited, of a stop by a process in the pod up to
@@ -54,7 +58,7 @@ impl Pod<'_> {
         if ending.is_none() && received.is_from_outside() {
             warn!("{} from outside the pod: waiting for its containers to end", received.signal);
             let mut ending = Ending::new(self.config, true, hidden);
-            ending.add(&containers);
+            ending.add(containers);
             return Some(ending);
         }
         let sender = describe_sender(received);
@@ -66,16 +70,18 @@ impl Pod<'_> {
             return ending;
         }
         warn!("{} from {sender}: stopping the pod", received.signal);
+        let mut new = Ending::new(self.config, false, hidden);
         match self.everybody.filter(|_| hidden) {
             // Leaders that are hidden can be signalled in no other way, and would be killed without it.
             Some(everybody) => drop(everybody.kill(signal)),
             None => {
+                new.signal = Some(signal);
                 for container in &containers.all {
                     self.send(container.leader, signal, received.origin);
                 }
             }
         }
-        Some(Ending::new(self.config, false, hidden).after(ending, &containers))
+        Some(new.after(ending, containers))
     }
 
     /// Whether a process with init's uid, and no capability, might signal each process of the pod. The pod's end kills
@@ -90,25 +96,41 @@ impl Pod<'_> {
 
     /// What to wait for next. `None` when nothing is left to be awaited.
     pub(super) fn watch(&mut self, ending: &mut Ending) -> Option<Watch> {
-        self.everybody.filter(|everybody| everybody.exist())?;
-        ending.give_up_at_deadline();
-        let until = ending.deadline.filter(|_| ending.has_limit());
-        match ending.next_leader() {
-            Some(Ok(leader)) => return Some(Watch { leader: Some(leader), until }),
-            Some(Err(_)) => {}
-            None if !ending.hidden => return None,
-            None if ending.is_time_to_look() => {
-                let (containers, hidden) = self.containers_and_hidden();
-                if !hidden {
-                    ending.hidden = false;
-                    ending.add(&containers);
-                    return self.watch(ending);
+        loop {
+            self.everybody.filter(|everybody| everybody.exist())?;
+            ending.give_up_at_deadline();
+            let until = ending.deadline.filter(|_| ending.has_limit());
+            match ending.next_leader() {
+                Some(Ok(leader)) => return Some(Watch { leader: Some(leader), until }),
+                None if !ending.hidden || ending.is_time_to_look() => {
+                    if self.find_new(ending) {
+                        continue;
+                    }
+                    if !ending.hidden {
+                        return None;
+                    }
                 }
+                Some(Err(_)) | None => {}
             }
-            None => {}
+            let look_again = ending.next_look();
+            let until = Some(until.map_or(look_again, |until| until.min(look_again)));
+            return Some(Watch { leader: None, until });
         }
-        let look_again = ending.next_look();
-        Some(Watch { leader: None, until: Some(until.map_or(look_again, |until| until.min(look_again))) })
+    }
+
+    /// Looks at /proc again, and has `ending` wait for containers that have started since. Returns whether there are any:
+    /// the engine may start one while it stops the pod, and init's exit would kill it before its first TERM.
+    fn find_new(&mut self, ending: &mut Ending) -> bool {
+        if ending.is_over() {
+            return false;
+        }
+        let (containers, hidden) = self.containers_and_hidden();
+        ending.hidden = hidden;
+        let new = ending.add(containers);
+        if let Some(signal) = ending.signal {
+            new.iter().for_each(|id| self.send(*id, signal, Origin::Process));
+        }
+        !new.is_empty()
     }
 }
 
@@ -118,6 +140,8 @@ impl Ending {
             awaited: Vec::new(),
             limited: Vec::new(),
             deadline: Instant::now().checked_add(config.grace()),
+            known: Vec::new(),
+            signal: None,
             by_engine,
             hidden,
             pause: FIRST_PAUSE,
@@ -126,10 +150,11 @@ impl Ending {
     }
 
     /// This one, which takes the place of `before`. A stop from inside keeps its deadline however often it is repeated.
-    fn after(mut self, before: Option<Ending>, containers: &Containers) -> Ending {
+    fn after(mut self, before: Option<Ending>, containers: Containers) -> Ending {
         self.add(containers);
         if let Some(before) = before {
             self.limited.extend(before.awaited.into_iter().chain(before.limited));
+            self.known.extend(before.known);
             if !before.by_engine {
                 self.deadline = before.deadline;
             }
@@ -137,19 +162,30 @@ impl Ending {
         self
     }
 
-    /// Has it wait for the leaders of `containers`.
-    fn add(&mut self, containers: &Containers) {
-        for container in &containers.all {
+    /// Has it wait for the leaders of those of `containers` that it does not know, and returns these leaders. What is left
+    /// of a known container, whose leader has ended, is an exec session.
+    fn add(&mut self, containers: Containers) -> Vec<Identity> {
+        let mut new = Vec::new();
+        for container in containers.all {
+            if self.known.iter().any(|known| known.is_same(&container)) {
+                continue;
+            }
             let id = container.leader;
             // A leader that does not handle TERM has nothing to flush, or is an exec session that has outlived its
             // container: nothing distinguishes it from a leader then, and the engine does not stop it.
             let is_limited =
                 || Status::read(id.pid).is_ok_and(|status| handles(&status, Signal::TERM) == Some(false));
             let list = if !self.by_engine || is_limited() { &mut self.limited } else { &mut self.awaited };
-            if !list.contains(&id) {
-                list.push(id);
-            }
+            list.push(id);
+            new.push(id);
+            self.known.push(container);
         }
+        new
+    }
+
+    /// Whether containers that start now are no longer awaited.
+    fn is_over(&self) -> bool {
+        !self.by_engine && self.deadline.is_some_and(|deadline| deadline <= Instant::now())
     }
 
     /// Whether its deadline applies to any process.
