@@ -97,17 +97,15 @@ impl Forwarder<'_> {
     /// No call queues a value to a group, so it is queued to each process. The main process is a child that
     /// has not been reaped, so its pid cannot belong to another process.
     fn queue(&self, signal: Signal, queued: Queued, rest: &Rest) -> Result<(), Errno> {
+        let is_target = |stat: &Stat| is_target(self.config.target, self.main, stat);
         let others = match self.config.target {
             Target::Child => Vec::new(),
-            Target::Group => {
-                let mut all = procfs::processes().shown;
-                all.retain(|stat| stat.group == self.main.get());
-                all
-            }
+            Target::Group => procfs::processes().shown,
             Target::All => rest.members(),
         };
-        for stat in others.iter().filter(|stat| stat.id.pid != self.main) {
-            let _ = deliver(stat.id, signal, Some(queued));
+        for stat in others.iter().filter(|stat| is_target(stat) && stat.id.pid != self.main) {
+            let is_member = |now: &Stat| self.config.target == Target::Group || rest.is_member(now);
+            let _ = deliver(stat.id, signal, Some(queued), &|now| is_target(now) && is_member(now));
         }
         match queue(self.main, signal, queued) {
             Err(Errno::EAGAIN) => {

@@ -80,6 +80,30 @@ impl Rest {
         all
     }
 
+    /// Whether a process that init holds is one of [`Rest::members`] now.
+    pub fn is_member(&self, now: &Stat) -> bool {
+        if self.everybody.is_some() {
+            return now.id.pid != self.own;
+        }
+        let mut parent = now.parent;
+        let mut passes = PASSES;
+        while let Some(pid) = parent {
+            if pid == self.own {
+                return true;
+            }
+            parent = match Stat::read(pid) {
+                Ok(stat) => stat.parent,
+                // An ancestor has been reaped meanwhile, so the process may have another parent now.
+                Err(Errno::ESRCH) if passes > 0 => {
+                    passes -= 1;
+                    Stat::read(now.id.pid).ok().and_then(|now| now.parent)
+                }
+                Err(_) => None,
+            };
+        }
+        false
+    }
+
     /// The `chosen` ones of the remaining processes, for [`Rest::note_terminated`]: to be called right before SIGTERM is
     /// sent to them. Those that have ended are forgotten.
     pub fn about_to_terminate(&mut self, chosen: impl Fn(&Stat) -> bool) -> Vec<Terminated> {
@@ -144,11 +168,11 @@ impl Rest {
             if self.find(stat.id).is_none() && !by_its_parent {
                 any = true;
                 self.note_terminated(std::iter::once(Terminated { id: stat.id, since }));
-                send(stat.id, signal, None);
+                self.send_to(stat.id, signal);
             }
             if stat.is_stopped() {
                 // What it has been sent waits until it goes on.
-                send(stat.id, Signal::CONT, None);
+                self.send_to(stat.id, Signal::CONT);
             }
         }
         any
@@ -166,7 +190,7 @@ impl Rest {
             {
                 let since = ticks_since_boot();
                 self.note_terminated(std::iter::once(Terminated { id: stat.id, since }));
-                send(stat.id, signal, None);
+                self.send_to(stat.id, signal);
             }
         }
     }
@@ -174,10 +198,9 @@ impl Rest {
     /// Sends `signal` to the `chosen` ones of the remaining processes, as far as they handle it: most signals end a process
     /// that does not.
     pub fn send_to_handlers(&self, signal: Signal, queued: Option<Queued>, chosen: impl Fn(&Stat) -> bool) {
-        for stat in self.members().iter().filter(|stat| chosen(stat)) {
-            if signal == Signal::KILL || handles(stat.id, signal) {
-                send(stat.id, signal, queued);
-            }
+        let handles = |stat: &Stat| signal == Signal::KILL || handles(stat.id, signal);
+        for stat in self.members().iter().filter(|stat| chosen(stat) && handles(stat)) {
+            send(stat.id, signal, queued, &|now| chosen(now) && self.is_member(now) && handles(now));
         }
     }
 
@@ -185,8 +208,13 @@ impl Rest {
     pub fn send(&self, signal: Signal) {
         match self.everybody {
             Some(everybody) => drop(everybody.kill(signal)),
-            None => self.members().iter().for_each(|stat| send(stat.id, signal, None)),
+            None => self.members().iter().for_each(|stat| self.send_to(stat.id, signal)),
         }
+    }
+
+    /// Sends `signal` to the process `id`, if it is one of [`Rest::members`] now.
+    fn send_to(&self, id: Identity, signal: Signal) {
+        send(id, signal, None, &|now| self.is_member(now));
     }
 
     fn find(&self, id: Identity) -> Option<Terminated> {
@@ -220,9 +248,9 @@ fn handles(id: Identity, signal: Signal) -> bool {
     sets.is_some_and(|[blocked, caught]| caught.contains(signal) || blocked.contains(signal) && sleeps())
 }
 
-/// Sends `signal` to the process `id`.
-fn send(id: Identity, signal: Signal, queued: Option<Queued>) {
-    match deliver(id, signal, queued) {
+/// Sends `signal` to the process `id`, if it `is_meant` as it is now.
+fn send(id: Identity, signal: Signal, queued: Option<Queued>, is_meant: &dyn Fn(&Stat) -> bool) {
+    match deliver(id, signal, queued, is_meant) {
         Ok(()) | Err(Errno::ESRCH) => {}
         Err(errno) => {
             let pid = id.pid;

@@ -170,7 +170,7 @@ impl Pod<'_> {
             Origin::Queued(queued) => Some(queued),
             Origin::Kernel | Origin::Process | Origin::Other => None,
         };
-        match deliver(id, signal, queued) {
+        match deliver(id, signal, queued, &|now| now.parent.is_none()) {
             Err(Errno::EPERM) if !self.refused.contains(&id) => {
                 let name = procfs::name(id.pid);
                 warn!(
