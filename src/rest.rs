@@ -52,21 +52,29 @@ impl Rest {
 
     /// Who is left, and how the next one's end will be heard of.
     pub fn left(&self) -> Left {
-        if have_children() {
-            return Left::Children;
+        for _ in 0..PASSES {
+            if have_children() {
+                return Left::Children;
+            }
+            if self.everybody.is_none_or(|everybody| !everybody.exist()) {
+                return Left::Nobody;
+            }
+            // What is left came into our PID namespace from outside, or was started by one that did.
+            let all = procfs::processes();
+            let entered = all.shown.iter().find(|stat| stat.parent.is_none() && stat.id.pid != self.own);
+            match entered.map(|stat| procfs::hold(stat.id)) {
+                Some(Ok(held)) => return Left::Stranger(held),
+                // It has exited since /proc was read.
+                Some(Err(Errno::ESRCH)) => {}
+                Some(Err(_)) => return Left::Unseen,
+                None if all.unread.is_some() || !procfs::shows_everybody(self.own) => return Left::Unseen,
+                // Zombies, which a process outside has to reap.
+                None if all.shown.iter().all(|stat| stat.id.pid == self.own) => return Left::Nobody,
+                // A non-child has exited since, and a process that it had started is a child of init now.
+                None => {}
+            }
         }
-        if self.everybody.is_none_or(|everybody| !everybody.exist()) {
-            return Left::Nobody;
-        }
-        // What is left came into our PID namespace from outside, or was started by one that did.
-        let all = procfs::processes();
-        let entered = all.shown.iter().find(|stat| stat.parent.is_none() && stat.id.pid != self.own);
-        match entered.map(|stat| procfs::hold(stat.id)) {
-            Some(Ok(held)) => Left::Stranger(held),
-            // Zombies, which somebody outside has to reap.
-            None if all.unread.is_none() && procfs::shows_everybody(self.own) => Left::Nobody,
-            _ => Left::Unseen,
-        }
+        Left::Unseen
     }
 
     /// Everybody that /proc shows. Without /proc nobody; and where it hides some (hidepid), not those.

@@ -24,6 +24,36 @@ const PATIENCE: Duration = Duration::from_secs(1);
 /// How long signals that were queued before the main process's exit may hold up what comes after it.
 const PENDING: Duration = Duration::from_millis(100);
 
+/// How soon to look again where no event says that a process has exited.
+const FIRST_PAUSE: Duration = Duration::from_millis(10);
+const LONGEST_PAUSE: Duration = Duration::from_secs(1);
+
+/// When to look again for processes of which no event says that they have exited. The time doubles with each look.
+struct Looks {
+    pause: Duration,
+    at: Option<Instant>,
+}
+
+impl Default for Looks {
+    fn default() -> Looks {
+        Looks { pause: FIRST_PAUSE, at: None }
+    }
+}
+
+impl Looks {
+    /// The time of the next look.
+    fn next(&mut self) -> Instant {
+        let now = Instant::now();
+        if let Some(at) = self.at.filter(|at| *at > now) {
+            return at;
+        }
+        let at = now + self.pause;
+        self.pause = (2 * self.pause).min(LONGEST_PAUSE);
+        self.at = Some(at);
+        at
+    }
+}
+
 /// The stop of the remaining processes, once the main process has exited.
 pub struct Stop<'a> {
     pub config: &'a Config,
@@ -52,13 +82,16 @@ impl Stop<'_> {
         }
         let mut deadline = [grace_ends, kill_at].into_iter().flatten().min();
         let mut killed = false;
+        let mut looks = Looks::default();
         loop {
-            let stranger = match self.rest.left() {
+            let (stranger, look_again) = match self.rest.left() {
                 Left::Nobody => return info!("nobody is left"),
-                Left::Stranger(held) => Some(held),
-                Left::Children | Left::Unseen => None,
+                Left::Stranger(held) => (Some(held), None),
+                Left::Children => (None, None),
+                Left::Unseen => (None, Some(looks.next())),
             };
-            match self.mailbox.next(deadline, stranger.as_ref()) {
+            let until = [deadline, look_again].into_iter().flatten().min();
+            match self.mailbox.next(until, stranger.as_ref()) {
                 Event::Signal(received) if received.signal == Signal::CHLD => {
                     reap(None, self.config.warn_reaped);
                     if killed {
@@ -69,10 +102,12 @@ impl Stop<'_> {
                 }
                 Event::Signal(received) => self.deliver(received),
                 Event::StrangerEnded => {}
+                Event::Deadline if deadline.is_none_or(|deadline| deadline > Instant::now()) => {}
                 Event::Deadline if killed => return warn!("left behind processes that cannot be killed"),
                 Event::Deadline => {
                     kill(self.rest);
                     killed = true;
+                    looks = Looks::default();
                     deadline = Some(Instant::now() + PATIENCE);
                 }
             }
