@@ -120,11 +120,16 @@ impl Init<'_> {
         let mut kill_at = None;
         let mut killed = false;
         // A child that had ended before init was executed raises no signal any more.
-        if let Some(end) = self.reap() {
-            self.leave(None);
-            return end;
-        }
+        let mut has_changes = true;
         loop {
+            // After a kill the SIGCHLD may have to wait for its turn in a flood of other signals.
+            if (has_changes || killed)
+                && let Some(end) = self.reap()
+            {
+                self.leave(if killed { Some(Instant::now()) } else { kill_at });
+                return end;
+            }
+            has_changes = false;
             match self.mailbox.next(kill_at, None) {
                 Event::Signal(received) if received.signal == Signal::CHLD => {
                     if i64::from(received.sender) != i64::from(self.main.get()) {
@@ -133,10 +138,7 @@ impl Init<'_> {
                         // nobody else, this is nothing.)
                         let _ = sched_yield();
                     }
-                    if let Some(end) = self.reap() {
-                        self.leave(if killed { Some(Instant::now()) } else { kill_at });
-                        return end;
-                    }
+                    has_changes = true;
                 }
                 Event::Signal(received) => {
                     if received.signal == Signal::CONT {

@@ -14,7 +14,7 @@ use crate::received::Received;
 use crate::sys::fd::STDERR;
 use crate::sys::pidfd::PidFd;
 use crate::sys::process::Pid;
-use crate::sys::signal::{SignalSet, receive};
+use crate::sys::signal::{Signal, SignalSet, receive};
 
 /// What a [`Mailbox`] waits for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -27,7 +27,7 @@ pub enum Event {
     Deadline,
 }
 
-/// After how many reads a signal with a higher number gets its turn.
+/// After how many reads a signal with a higher number gets its turn; SIGCHLD gets one of its own halfway.
 const READS_A_TURN: u32 = 64;
 
 /// How long to wait at a time where poll(2) or read(2) fails.
@@ -119,9 +119,12 @@ impl Mailbox {
     /// The kernel hands out the lowest number first (signal(7)), so a flood of one signal would hold back those above it,
     /// SIGCHLD among them, without an end. So every so many reads the standard signals take turns.
     fn take_out_of_turn(&self) -> Option<Received> {
-        let reads = self.reads.get() + 1;
-        self.reads.set(reads % READS_A_TURN);
-        if reads < READS_A_TURN {
+        let reads = (self.reads.get() + 1) % READS_A_TURN;
+        self.reads.set(reads);
+        if reads == READS_A_TURN / 2 {
+            return self.take(SignalSet::of(Signal::CHLD));
+        }
+        if reads > 0 {
             return None;
         }
         let taken = self.take(self.turn.get());

@@ -84,6 +84,10 @@ impl Stop<'_> {
         let mut killed = false;
         let mut looks = Looks::default();
         loop {
+            if killed {
+                // The SIGCHLD may have to wait for its turn in a flood of other signals.
+                reap(None, self.config.warn_reaped);
+            }
             let (stranger, look_again) = match self.rest.left() {
                 Left::Nobody => return info!("nobody is left"),
                 Left::Stranger(held) => (Some(held), None),

@@ -61,14 +61,19 @@ impl SignalSet {
         SignalSet(bits)
     }
 
+    /// The set of one signal.
+    pub fn of(signal: Signal) -> SignalSet {
+        SignalSet(1 << (signal.number() - 1))
+    }
+
     /// Whether `signal` is in it.
     pub fn contains(self, signal: Signal) -> bool {
-        self.0 & 1 << (signal.number() - 1) != 0
+        self.0 & SignalSet::of(signal).0 != 0
     }
 
     /// This set without `signal`.
     pub fn without(self, signal: Signal) -> SignalSet {
-        SignalSet(self.0 & !(1 << (signal.number() - 1)))
+        SignalSet(self.0 & !SignalSet::of(signal).0)
     }
 
     /// The set as nix's signalfd wants it.
@@ -222,7 +227,7 @@ pub fn is_pending(signal: Signal) -> bool {
 
 /// Takes `signal` from what is pending for us, and forgets it.
 pub fn discard_pending(signal: Signal) {
-    let _ = receive(SignalSet(1 << (signal.number() - 1)), Duration::ZERO);
+    let _ = receive(SignalSet::of(signal), Duration::ZERO);
 }
 
 /// Takes a signal of `set`, all of them blocked, and waits for one for `timeout` at the most. `None` if none came. It says
