@@ -160,11 +160,21 @@ impl Init<'_> {
                     }
                 }
                 Event::Deadline | Event::StrangerEnded => {
-                    kill(&self.rest);
+                    self.kill();
                     kill_at = None;
                     killed = true;
                 }
             }
+        }
+    }
+
+    /// Kills the main process and the remaining ones.
+    fn kill(&self) {
+        kill(&self.rest);
+        // These are known where /proc cannot be read, too: the main process has not been reaped.
+        let _ = kill_process(self.main, Signal::KILL);
+        if self.config.target != Target::Child {
+            let _ = kill_group(self.main, Signal::KILL);
         }
     }
 
