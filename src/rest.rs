@@ -1,11 +1,13 @@
 //! The rest: everybody in our care but the main process. As PID 1 that is all of the PID namespace;
 //! otherwise our descendants, whom we adopt as a subreaper.
 
+use std::cell::Cell;
+
 use log::warn;
 use nix::errno::Errno;
 
 use crate::deliver::deliver;
-use crate::procfs::{self, Identity, Stat, Status};
+use crate::procfs::{self, Identity, Processes, Stat, Status};
 use crate::signals::Signal;
 use crate::sys::describe;
 use crate::sys::pidfd::PidFd;
@@ -23,6 +25,8 @@ pub struct Rest {
     terminated: Vec<Terminated>,
     /// Whether SIGTERM was sent where it cannot be seen to which processes.
     all_terminated: bool,
+    /// Whether init has warned that it cannot signal all processes by one call.
+    warned: Cell<bool>,
 }
 
 /// A process that has been sent SIGTERM (or what it is rewritten to).
@@ -47,7 +51,8 @@ pub enum Left {
 impl Rest {
     /// Those in the care of the process `own`, which is ours.
     pub fn new(own: Pid) -> Rest {
-        Rest { own, everybody: Everybody::as_pid_1(), terminated: Vec::new(), all_terminated: false }
+        let everybody = Everybody::as_pid_1();
+        Rest { own, everybody, terminated: Vec::new(), all_terminated: false, warned: Cell::new(false) }
     }
 
     /// Who is left, and how the next one's end will be heard of.
@@ -79,11 +84,16 @@ impl Rest {
 
     /// Everybody that /proc shows. Without /proc nobody; and where it hides some (hidepid), not those.
     pub fn members(&self) -> Vec<Stat> {
-        let mut all = procfs::processes().shown;
-        all.retain(|stat| stat.id.pid != self.own);
+        self.look().shown
+    }
+
+    /// [`Rest::members`], and whether there may be more.
+    fn look(&self) -> Processes {
+        let mut all = procfs::processes();
+        all.shown.retain(|stat| stat.id.pid != self.own);
         if self.everybody.is_none() {
-            let parents = parents(&all);
-            all.retain(|stat| ancestors(&parents, stat.id.pid).any(|pid| pid == self.own));
+            let parents = parents(&all.shown);
+            all.shown.retain(|stat| ancestors(&parents, stat.id.pid).any(|pid| pid == self.own));
         }
         all
     }
@@ -138,37 +148,38 @@ impl Rest {
     /// Where /proc does not show every process, PID 1 sends it once to all of them, those included that
     /// have had one: better twice than never. Any other init can then only send it to those that it sees.
     pub fn terminate(&mut self, signal: Signal) {
-        if let Some(everybody) = self.everybody
-            && !procfs::shows_everybody(self.own)
-        {
-            if !self.all_terminated {
-                let _ = everybody.kill(signal);
-                let _ = everybody.kill(Signal::CONT);
-            }
-            self.all_terminated = true;
-            return;
-        }
+        let is_pid_1 = self.everybody.is_some();
+        let hides_some = is_pid_1 && !procfs::shows_everybody(self.own);
         // A process that forked in this moment has a child that was not sent it; so until there is no new one. A process
         // that forks without an end must not hold up the deadline; its orphans raise SIGCHLD.
         for _ in 0..PASSES {
-            if !self.terminate_once(signal) {
+            let since = ticks_since_boot();
+            let members = self.look();
+            if hides_some || is_pid_1 && members.unread.is_some() {
+                if !self.all_terminated {
+                    self.send(signal);
+                    self.send(Signal::CONT);
+                }
+                self.all_terminated = true;
+                return;
+            }
+            if !self.terminate_once(signal, &members.shown, since) {
                 return;
             }
         }
     }
 
-    /// Whether there was a process to send it to.
-    fn terminate_once(&mut self, signal: Signal) -> bool {
-        let since = ticks_since_boot();
-        let members = self.members();
-        let parents = parents(&members);
+    /// Sends it to those of `members` that have had none, and returns whether there was one. `since` is the time before
+    /// they were read.
+    fn terminate_once(&mut self, signal: Signal, members: &[Stat], since: u64) -> bool {
+        let parents = parents(members);
         let mut terminated: Vec<(Pid, u64)> = Vec::new();
         for it in members.iter().filter_map(|stat| self.find(stat.id)) {
             terminated.push((it.id.pid, it.since));
         }
         terminated.sort_unstable();
         let mut any = false;
-        for stat in &members {
+        for stat in members {
             let by_its_parent = ancestors(&parents, stat.id.pid).any(|pid| {
                 let place = terminated.binary_search_by_key(&pid, |(pid, _)| *pid);
                 place.is_ok_and(|place| terminated[place].1 <= stat.id.start)
@@ -212,12 +223,20 @@ impl Rest {
         }
     }
 
-    /// Sends `signal` to everybody.
+    /// Sends `signal` to all processes.
     pub fn send(&self, signal: Signal) {
-        match self.everybody {
-            Some(everybody) => drop(everybody.kill(signal)),
-            None => self.members().iter().for_each(|stat| self.send_to(stat.id, signal)),
+        match self.everybody.map(|everybody| everybody.kill(signal)) {
+            // ESRCH: there is none.
+            Some(Ok(()) | Err(Errno::ESRCH)) => return,
+            // Not the kernel's own answer, which is no error if it may signal none of them.
+            Some(Err(errno)) if !self.warned.replace(true) => warn!(
+                "cannot send {signal} to all processes by one call, kill(-1) ({}; a seccomp filter?): it is sent to \
+                 those that /proc shows",
+                describe(errno)
+            ),
+            _ => {}
         }
+        self.members().iter().for_each(|stat| self.send_to(stat.id, signal));
     }
 
     /// Sends `signal` to the process `id`, if it is one of [`Rest::members`] now.

@@ -116,6 +116,7 @@ EXCUSES = [
     excuse("K", "* init,inner kill EINVAL,EINTR,ENOSYS,EPERM *", LOST,
            "The kernel refuses the call that delivers: podinit says so, once, and can do no more."),
     excuse("K", "* init,inner kill ESRCH *", [*LOST, "nothing on stderr"], ""),
+    excuse("K", "all init kill ESRCH *", ["no: flushed"], ""),
     excuse("K", "pid1 init rt_sigqueueinfo EINVAL,EINTR,ENOSYS,EPERM *", LOST, ""),
     excuse("K", "pid1 init rt_sigqueueinfo ESRCH *", [*LOST, "nothing on stderr"], ""),
     excuse("K", "* init,inner pidfd_send_signal EBADF,EINVAL,EINTR *",
