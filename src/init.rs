@@ -40,6 +40,7 @@ pub fn run(start: &Start, config: &Config, program: usize) -> u8 {
     if config.session == Session::Own {
         terminal::give_up();
     }
+    let Some(mailbox) = Mailbox::open(own) else { return config.failures.own };
     let terminal = if config.session == Session::OwnGroup { Terminal::find() } else { None };
     let foreground = terminal.filter(|terminal| terminal.is_ours());
     let main = match spawn(start, config, program, foreground, child_disposition) {
@@ -52,10 +53,7 @@ pub fn run(start: &Start, config: &Config, program: usize) -> u8 {
             return error.status(config.failures);
         }
     };
-    let end = match attend(config, own, main, terminal) {
-        Ok(end) => end,
-        Err(status) => return status,
-    };
+    let end = attend(config, own, main, mailbox, terminal);
     if let Some(terminal) = terminal
         && own.get() != 1
     {
@@ -68,23 +66,16 @@ pub fn run(start: &Start, config: &Config, program: usize) -> u8 {
     config.exit_status(end)
 }
 
-/// Attends to the workload whose main process has just been started, and returns how that ended.
-///
-/// # Errors
-/// Our exit status if it cannot be attended to.
-pub fn attend(config: &Config, own: Pid, main: Pid, terminal: Option<Terminal>) -> Result<End, u8> {
+/// Attends to the workload whose main process has just been started, and returns how that exited.
+pub fn attend(config: &Config, own: Pid, main: Pid, mailbox: Mailbox, terminal: Option<Terminal>) -> End {
     info!("started the workload as {main}");
     let on_terminal = terminal.is_some();
     let terminal = terminal.filter(|_| own.get() != 1);
-    let mailbox = settle(own, terminal).map_err(|errno| {
-        error!("signalfd: {}", describe(errno));
-        let _ = kill_process(main, Signal::TERM);
-        config.failures.own
-    })?;
+    settle(&mailbox, terminal);
     let rest = Rest::new(own);
     let stops = Stops { on_terminal, forwarded: false, resumed: None };
-    Ok(Init { config, own, main, terminal, mailbox, rest, main_is_stopped: false, was_asked: false, stops }
-        .live())
+    Init { config, own, main, terminal, mailbox, rest, main_is_stopped: false, was_asked: false, stops }
+        .live()
 }
 
 /// An init whose workload runs.

@@ -1,16 +1,18 @@
 //! The mailbox that every signal arrives in, and the wait for what may come before one.
 
 use std::cell::Cell;
-use std::os::fd::{AsFd, AsRawFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
+use log::error;
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signalfd::{SfdFlags, SignalFd, siginfo};
 
 use crate::received::Received;
+use crate::sys::describe;
 use crate::sys::fd::STDERR;
 use crate::sys::pidfd::PidFd;
 use crate::sys::process::Pid;
@@ -45,16 +47,26 @@ pub struct Mailbox {
 }
 
 impl Mailbox {
-    /// Opens it. What was sent since the signals were blocked is in it.
-    ///
-    /// # Errors
-    /// What signalfd(2) says: EMFILE, ENFILE, ENOMEM.
-    pub fn open(own: Pid) -> Result<Mailbox, Errno> {
+    /// Opens it. What was sent since the signals were blocked is in it. `None`, after a line on stderr, if that fails; so
+    /// it is opened before the workload is started, which does not inherit it.
+    pub fn open(own: Pid) -> Option<Mailbox> {
+        let opened = Mailbox::try_open(own);
+        opened
+            .inspect_err(|errno| {
+                error!(
+                    "cannot receive signals: signalfd: {} (are RLIMIT_NOFILE or the memory limit too low?)",
+                    describe(*errno)
+                );
+            })
+            .ok()
+    }
+
+    fn try_open(own: Pid) -> Result<Mailbox, Errno> {
         let fd = SignalFd::with_flags(&SignalSet::ALL.to_nix(), SfdFlags::SFD_CLOEXEC)?;
         if fd.as_fd().as_raw_fd() <= STDERR {
             // We were started with it closed. Left there, it would be taken for a standard stream;
             // so take the next free number while this one is in use, and let this one go.
-            return Mailbox::open(own);
+            return Mailbox::try_open(own);
         }
         let turn = Cell::new(SignalSet::STANDARD);
         Ok(Mailbox { fd, own, blocks: Cell::new(true), reads: Cell::new(0), turn })
@@ -161,6 +173,12 @@ impl Mailbox {
 
     fn received(&self, info: siginfo) -> Option<Received> {
         Received::new(info).filter(|received| !received.is_own(self.own))
+    }
+}
+
+impl AsFd for Mailbox {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.fd.as_fd()
     }
 }
 

@@ -5,6 +5,7 @@ use log::{error, warn};
 
 use crate::config::{Config, Target};
 use crate::init;
+use crate::mailbox::Mailbox;
 use crate::signals::Signal;
 use crate::spawn::spawn_init;
 use crate::sys::describe;
@@ -30,6 +31,7 @@ pub fn run(start: &Start, config: &Config, program: usize) -> u8 {
 /// returns its exit status for ours.
 fn stand_in(start: &Start, config: &Config, own: Pid) -> u8 {
     let child_disposition = set_disposition(Signal::CHLD, Disposition::Default);
+    let Some(mailbox) = Mailbox::open(own) else { return config.failures.own };
     if let Err(errno) = make_pid_namespace() {
         error!("cannot make a PID namespace (it takes CAP_SYS_ADMIN): {}", describe(errno));
         return config.failures.own;
@@ -43,7 +45,8 @@ fn stand_in(start: &Start, config: &Config, own: Pid) -> u8 {
     };
     // Whatever else was asked for is for the one inside.
     let plain = Config { target: Target::Child, session: Session::Ours, ..Config::DEFAULT };
-    init::attend(&plain, own, main, None).map_or_else(|status| status, |end| plain.exit_status(end))
+    let end = init::attend(&plain, own, main, mailbox, None);
+    plain.exit_status(end)
 }
 
 /// Makes us at home inside, as PID 1.

@@ -5,7 +5,7 @@ mod ending;
 mod forward;
 mod unprivileged;
 
-use log::{error, info, warn};
+use log::{info, warn};
 use nix::errno::Errno;
 
 use crate::config::Config;
@@ -46,13 +46,8 @@ pub fn run(config: &Config) -> u8 {
     let by_init = names_orphans(config.warn_reaped);
     set_disposition(Signal::CHLD, if by_init { Disposition::Default } else { Disposition::Ignore });
     reap(None, config.warn_reaped);
-    let mailbox = match settle(own, None) {
-        Ok(mailbox) => mailbox,
-        Err(errno) => {
-            error!("signalfd: {}", describe(errno));
-            return config.failures.own;
-        }
-    };
+    let Some(mailbox) = Mailbox::open(own) else { return config.failures.own };
+    settle(&mailbox, None);
     // After `settle`, which closes what is open.
     keep_proc_open();
     if own_uid() == 0 && !config.keep_privileges {

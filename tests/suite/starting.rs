@@ -96,6 +96,17 @@ fn init_keeps_nothing_of_the_workloads() {
 }
 
 #[test]
+fn without_a_descriptor_for_signals_no_workload_is_started() {
+    // The shell has opened its own before. The workload is static, and ignores SIGTERM, so that it prints if it is started.
+    let script = "ulimit -n 3; exec \"$0\" \"$0\" --version";
+    let podinit = podinit().to_str().unwrap();
+    let run = finish(Command::new("env").args(["--ignore-signal=TERM", "sh", "-c", script, podinit]));
+    assert_eq!((run.code, run.stdout.as_str()), (Some(125), ""), "{run:?}");
+    assert_eq!(run.stderr.lines().count(), 1, "{run:?}");
+    assert!(run.stderr.contains("RLIMIT_NOFILE"), "{run:?}");
+}
+
+#[test]
 fn stdout_ends_when_the_workload_closes_it() {
     let mut run = Running::start_with_stdin(
         &mut as_process(&["sh", "-c", "echo last; exec >&-; read line; exit 4"]),
