@@ -58,6 +58,9 @@ static void count_queued(int signal, siginfo_t *info, void *context)
         shared->without_value++;
     else if (info->si_value.sival_int != shared->next_value)
         shared->disordered++;
+    if (info->si_code == SI_QUEUE && info->si_value.sival_int < shared->next_value)
+        shared->backwards++;
+    shared->queued_seen = shared->queued_sent;
     if (info->si_code == SI_QUEUE)
         shared->next_value = info->si_value.sival_int + 1;
     shared->hits++;

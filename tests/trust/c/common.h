@@ -48,9 +48,13 @@ struct shared {
     atomic_long received[FLOOD_KINDS];
     atomic_long sent[FLOOD_KINDS];
     atomic_long seen[FLOOD_KINDS];
-    /* Of queued signals: the next value, and how many came with another one. */
+    /* Of queued signals: the next value, how many came with another one, and how many of these with a smaller
+     * one; the number of the last one sent, and the number that had been sent when the last one was received. */
     atomic_long next_value;
     atomic_long disordered;
+    atomic_long backwards;
+    atomic_long queued_sent;
+    atomic_long queued_seen;
     atomic_long without_value;
     /* Asks actors that run until then to end. */
     atomic_int quit;

@@ -89,6 +89,9 @@ void describe_tree(pid_t pid);
 /* Prints what the init said on its stderr in this round. */
 void print_log(void);
 
+/* Whether it said this, in the first lines. */
+bool log_has(const char *text);
+
 /* The cases: each prints its figures in one line on stdout, and returns the driver's exit status. */
 int race_main_exits(void);
 int race_main_exits_as_process(void);

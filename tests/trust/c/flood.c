@@ -181,29 +181,47 @@ static int judge_queued(struct init init, long refused, long took, struct footpr
     return refused < 0 || !all || shared->hits > rounds || shared->disordered || shared->without_value || !same;
 }
 
-static int flood_of_queued(long outstanding, int pending_limit)
+/* As many as the kernel takes. */
+int flood_queued(void)
 {
     const char *const args[] = {"--", actor_path, "counter", NULL};
-    struct init init = start_init(&(struct start){.args = args, .own_user = true, .pending_limit = pending_limit});
+    struct init init = start_init(&(struct start){.args = args, .own_user = true});
     struct footprint before = {0};
     await_int(&shared->ready, 1, 10000);
-    long began = now(), refused = queue_all(init, outstanding, &before);
+    long began = now(), refused = queue_all(init, 20000, &before);
     int failed = judge_queued(init, refused, (now() - began) / 1000000, before);
     signal_init(init, SIGTERM);
     return !exited_with(finish_init(init, HANG_MS), 0) || failed;
 }
 
-/* As many as the kernel takes. */
-int flood_queued(void)
-{
-    return flood_of_queued(20000, 0);
-}
-
 /* With RLIMIT_SIGPENDING 200, which PID 1's queue and the workload's share as one user's: as soon as PID 1 has
- * read one, the sender takes the free place. */
+ * read one, the sender takes the free place. Then there is no place for the value in the workload's queue: the signal
+ * goes on without it, the kernel merges those (signal(7)), and init says so. */
 int flood_queue_full(void)
 {
-    return flood_of_queued(rounds, 200);
+    const char *const args[] = {"--", actor_path, "counter", NULL};
+    struct init init = start_init(&(struct start){.args = args, .own_user = true, .pending_limit = 200});
+    struct footprint before = {0};
+    await_int(&shared->ready, 1, 10000);
+    long n, began = now(), end = began + 600000000000L;
+    for (n = 0; n < rounds && now() < end; n++) {
+        union sigval value = {.sival_int = n};
+        shared->queued_sent = n + 1;
+        while (sigqueue(init.pid, QUEUED, value) < 0 && errno == EAGAIN && now() < end)
+            ;
+        if (n == WARM_UP)
+            before = footprint_of(init);
+    }
+    bool last = await_long(&shared->queued_seen, rounds, HANG_MS);
+    long took = (now() - began) / 1000000, lost = n - (shared->hits - shared->without_value);
+    bool warned = log_has("loses its value");
+    printf("%ld queued in %ld ms; received %ld, without value %ld; values in the wrong order %ld; after the last one was sent "
+           "%s; %ld values lost, init %s", n, took, shared->hits, shared->without_value, shared->backwards,
+           last ? "one arrived" : "NONE arrived", lost, warned ? "warned" : "did not warn");
+    bool same = compare_footprints(before, footprint_of(init));
+    signal_init(init, SIGTERM);
+    bool ended = exited_with(finish_init(init, HANG_MS), 0);
+    return n < rounds || !last || !ended || shared->backwards || (lost && !warned) || !same;
 }
 
 /* In a pod, to a leader. */
