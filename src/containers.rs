@@ -49,8 +49,10 @@ pub fn all(own: Pid) -> Containers {
         .filter(|stat| stat.parent.is_none() && stat.id.pid != own)
         .map(|stat| (stat.id, procfs::cgroups(stat.id.pid)))
         .collect();
-    let own_cgroups = procfs::cgroups(own);
-    let one_for_all = entered.iter().all(|(_, cgroups)| *cgroups == own_cgroups);
+    // init's own is read only if it can make a difference.
+    let are_equal = entered.windows(2).all(|pair| pair[0].1 == pair[1].1);
+    let one_for_all =
+        are_equal && entered.first().is_none_or(|(_, cgroups)| *cgroups == procfs::cgroups(own));
     let place = |(id, cgroups): (Identity, Option<String>)| {
         let place = if one_for_all {
             place_by_mounts(id.pid)
