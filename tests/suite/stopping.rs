@@ -379,11 +379,18 @@ fn bystanders_are_never_signalled() {
 }
 
 #[test]
-fn an_exec_session_is_asked_and_waited_for() {
+fn an_exec_session_is_terminated_and_awaited() {
     if !have_root() {
         return;
     }
-    let mut run = with_workers(as_pid_1(&["--grace", "1h"]), &[]);
+    exec_session_flushes(as_pid_1(&["--grace", "1h"]));
+    // Without /proc no event says that it has exited, so podinit has to look again.
+    exec_session_flushes(with_proc("mount -t tmpfs none /proc"));
+}
+
+/// A session enters the PID namespace of this podinit, which has a grace of an hour, before the main process exits.
+fn exec_session_flushes(podinit: Command) {
+    let mut run = with_workers(podinit, &[]);
     let init = run.init().to_string();
     let mut exec = Running::start(Command::new("nsenter").args([
         "-t",
