@@ -12,7 +12,7 @@ use crate::sys::describe;
 pub struct User {
     pub uid: u32,
     pub gid: u32,
-    /// The supplementary groups.
+    /// The supplementary groups, in ascending order.
     pub groups: Vec<u32>,
     /// The home directory: `/` if /etc/passwd has none.
     pub home: String,
@@ -51,7 +51,9 @@ pub fn find_in(passwd: &str, group: &str, text: &str) -> Result<User, String> {
         (None, Some(entry)) => memberships(group, entry[0])?,
         _ => Vec::new(),
     };
-    let home = entry.and_then(|entry| entry.get(5).copied()).filter(|home| !home.is_empty());
+    // No variable can hold a NUL.
+    let is_path = |home: &&str| !home.is_empty() && !home.contains('\0');
+    let home = entry.and_then(|entry| entry.get(5).copied()).filter(is_path);
     Ok(User { uid, gid, groups, home: home.unwrap_or("/").to_owned() })
 }
 
@@ -63,7 +65,8 @@ fn look_up<'t>(text: &'t str, what: &str, key: &str) -> Result<(u32, Option<Vec<
         let number = id(key).ok_or_else(|| invalid(what, key))?;
         return Ok((number, lines.find(|line| field_id(line, 2) == Some(number))));
     }
-    let Some(line) = lines.find(|line| line[0] == key && line.len() > 2) else {
+    // A line may have an empty name by mistake; no user has one.
+    let Some(line) = lines.find(|line| line[0] == key && line.len() > 2 && !key.is_empty()) else {
         return Err(format!("no such {what}: {}", Quoted(key.as_bytes())));
     };
     let number = field_id(&line, 2).ok_or_else(|| invalid(what, key))?;
@@ -93,17 +96,17 @@ fn id(text: &str) -> Option<u32> {
     if is_number(text) { text.parse().ok().filter(|id| *id != u32::MAX) } else { None }
 }
 
-/// The groups that list `name` among their members, each once.
+/// The groups that list `name` among their members, each once, in ascending order. An empty name is that of no user,
+/// and not the one member of a group without members.
 fn memberships(group: &str, name: &str) -> Result<Vec<u32>, String> {
     let mut groups = Vec::new();
-    for line in fields(group) {
+    for line in fields(group).filter(|_| !name.is_empty()) {
         if line.get(3).is_some_and(|members| members.split(',').any(|it| it == name)) {
-            let id = field_id(&line, 2).ok_or_else(|| invalid("group", line[0]))?;
-            if !groups.contains(&id) {
-                groups.push(id);
-            }
+            groups.push(field_id(&line, 2).ok_or_else(|| invalid("group", line[0]))?);
         }
     }
+    groups.sort_unstable();
+    groups.dedup();
     Ok(groups)
 }
 
@@ -144,6 +147,15 @@ mod tests {
         assert_eq!(home("1000:5"), "/srv/app");
         assert_eq!(home("1234"), "/");
         assert_eq!(home("homeless"), "/");
+        assert_eq!(find_in("a:x:1:1::/a\0b:\n", "", "a").unwrap().home, "/");
+    }
+
+    #[test]
+    fn an_empty_name_is_no_user_and_no_member() {
+        let (passwd, group) = (":x:1000:1000::/:\n", "root:x:0:\ndisk:x:6:\nodd:x:7:,\n");
+        let user = find_in(passwd, group, "1000").unwrap();
+        assert_eq!((user.gid, user.groups), (1000, vec![]));
+        assert!(find_in(passwd, group, "").is_err());
     }
 
     #[test]

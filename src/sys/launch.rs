@@ -52,7 +52,7 @@ pub struct Launch<'a> {
 pub struct Credentials {
     uid: u32,
     gid: u32,
-    /// The supplementary groups.
+    /// The supplementary groups, in ascending order.
     groups: Vec<u32>,
     /// Room for the supplementary groups that the child has, since it cannot allocate.
     present: Vec<u32>,
@@ -288,10 +288,12 @@ impl Credentials {
             (answer, libc::getgroups(present.len() as c_int, present.as_mut_ptr()))
         };
         // More groups than there is room for are an error, and other groups.
-        let Some(present) = usize::try_from(count).ok().and_then(|count| present.get(..count)) else {
+        let Some(present) = usize::try_from(count).ok().and_then(|count| present.get_mut(..count)) else {
             return false;
         };
-        let within = |some: &[u32], all: &[u32]| some.iter().all(|id| id == gid || all.contains(id));
+        present.sort_unstable();
+        let within =
+            |some: &[u32], all: &[u32]| some.iter().all(|id| id == gid || all.binary_search(id).is_ok());
         answer == 0
             && uids == [*uid; 3]
             && gids == [*gid; 3]
