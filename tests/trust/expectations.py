@@ -132,7 +132,7 @@ EXCUSES = [
            ["no: flushed", "also: the ward adopted an orphan", "also: a process was left behind",
             "also: a zombie was left"],
            "Without PR_SET_CHILD_SUBREAPER orphans are not podinit's: it says so at its start."),
-    excuse("H", "sub,kill,tty,die init open,openat,getdents64,read,readlinkat * always",
+    excuse("H", "sub,kill,tty,die init open,openat,getdents64,read,readlink,readlinkat * always",
            ["no: flushed", "also: a process was left behind"],
            "Not PID 1, and /proc says nothing: podinit cannot see which processes are its descendants. It says what it leaves "
            "behind."),
