@@ -217,9 +217,10 @@ impl Rest {
     /// Sends `signal` to the `chosen` ones of the remaining processes, as far as they handle it: most signals end a process
     /// that does not.
     pub fn send_to_handlers(&self, signal: Signal, queued: Option<Queued>, chosen: impl Fn(&Stat) -> bool) {
-        let handles = |stat: &Stat| signal == Signal::KILL || handles(stat.id, signal);
-        for stat in self.members().iter().filter(|stat| chosen(stat) && handles(stat)) {
-            send(stat.id, signal, queued, &|now| chosen(now) && self.is_member(now) && handles(now));
+        for stat in self.members().iter().filter(|stat| chosen(stat)) {
+            send(stat.id, signal, queued, &|now| {
+                chosen(now) && self.is_member(now) && (signal == Signal::KILL || handles(now.id, signal))
+            });
         }
     }
 
