@@ -89,7 +89,7 @@ EXCUSES = [
            "Without this call there is no workload, so the start is refused, with one line."),
     excuse("R", "* child,inner-child execve,chdir,setgroups,setresgid,setresuid * *", ["refused"], ""),
     # The ids cannot be read back, so they may be others.
-    excuse("R", "user child getgroups,getresgid,getresuid * always", ["refused"], ""),
+    excuse("R", "user child getgroups,getresgid,getresuid * second,always", ["refused"], ""),
     excuse("R", "ns init unshare * *", ["refused"], ""),
     excuse("R", "* init,inner signalfd4 * *", ["refused"], ""),
     excuse("R", "* init,inner rt_sigprocmask * first,always", ["refused"], ""),
@@ -122,6 +122,10 @@ EXCUSES = [
     excuse("Z", "* init,inner pidfd_send_signal,pidfd_open ESRCH *",
            [*LOST, "no: *flushed", "also: a process was left behind", "nothing on stderr"],
            "ESRCH says that the process has ended, ECHILD that there is no child: none is signalled or awaited then."),
+    excuse("Z", "* init,inner read ESRCH *", ["no: *flushed", "also: a process was left behind", "nothing on stderr"], ""),
+    excuse("Z", "pause init read ESRCH *", LOST, ""),
+    # kill(-1) says that there is no other process.
+    excuse("Z", "pause init kill ESRCH *", ["no: *flushed", "nothing on stderr"], ""),
     # PID 1 sees by kill(-1, 0) that processes are left.
     excuse("Z", "sub,kill,tty,die init waitid ECHILD *",
            ["no: flushed", "also: a process was left behind", "also: a zombie was left", "nothing on stderr"], ""),
@@ -136,11 +140,14 @@ EXCUSES = [
            ["no: flushed", "also: a process was left behind"],
            "Not PID 1, and /proc says nothing: podinit cannot see which processes are its descendants. It says what it leaves "
            "behind."),
+    # Whether /proc is that of init's PID namespace is looked up once more at the stop.
+    excuse("H", "sub,kill,tty,die init readlinkat * second",
+           ["no: flushed", "also: a process was left behind"], ""),
     excuse("U", "pause init open,openat,getdents64,read,readlinkat * always", LOST,
            "/proc does not show the container leaders: they are awaited when the pod stops, and no signal is sent on a guess. "
            "podinit says so."),
-    # Only this one look shows nothing; it is the one for the HUP.
-    excuse("U", "pause init getdents64 * first,second", LOST, ""),
+    # Only one look shows nothing; it is the one for the HUP.
+    excuse("U", "pause init open,openat,getdents64,read * first,second", LOST, ""),
     excuse("T", "tty init,child ioctl * *",
            ["also: not in the foreground", "also: the terminal was not given back", "nothing on stderr"],
            "A terminal that does not say whose its foreground is, or does not change it, counts as none."),
@@ -149,6 +156,11 @@ EXCUSES = [
     excuse("W", "* init,inner wait4 ECHILD,EINVAL,ENOSYS,EPERM always", ["hang"],
            "No call is left to learn the main process's end by. Exiting would kill a workload that may live; the engine's "
            "deadline ends both. No kernel refuses wait4 to a parent."),
+    # The same for one process: what has ended before this call is reaped with the next child that ends.
+    excuse("W", "* init,inner wait4 ECHILD,EINVAL,ENOSYS,EPERM second",
+           ["no: *orphan reaped", "also: *orphan not reaped", "nothing on stderr"], ""),
+    # Outside of the namespace there is but one child.
+    excuse("W", "ns init wait4 ECHILD,EINVAL,ENOSYS,EPERM second", ["hang"], ""),
     # Of the prctls, PR_SET_KEEPCAPS. By capset alone CAP_KILL does not survive the change of uid.
     excuse("C", "pause init prctl * always", LOST, ""),
     excuse("C", "pause init capget,capset,setresuid,setresgid * *", LOST,
