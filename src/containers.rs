@@ -25,6 +25,9 @@ pub struct Containers {
 pub struct Container {
     /// Its first process.
     pub leader: Identity,
+    /// Whether that has executed nothing yet: it is the runtime's own (`runc init`, which has a handler for each signal
+    /// and dies of some), and no leader before it executes the container's program.
+    pub is_starting: bool,
     /// Where its processes are: in one place, or in some that are nested.
     places: Vec<Place>,
 }
@@ -43,6 +46,12 @@ pub enum Place {
 /// Reads which containers there are.
 pub fn all(own: Pid) -> Containers {
     let processes = procfs::processes();
+    let starting: Vec<Identity> = processes
+        .shown
+        .iter()
+        .filter(|stat| stat.parent.is_none() && stat.has_not_executed())
+        .map(|stat| stat.id)
+        .collect();
     let entered: Vec<(Identity, Option<String>)> = processes
         .shown
         .iter()
@@ -61,7 +70,11 @@ pub fn all(own: Pid) -> Containers {
         };
         (id, place)
     };
-    Containers { all: group(entered.into_iter().map(place).collect()), unread: processes.unread }
+    let mut all = group(entered.into_iter().map(place).collect());
+    for container in &mut all {
+        container.is_starting = starting.contains(&container.leader);
+    }
+    Containers { all, unread: processes.unread }
 }
 
 /// The index of the one of `containers` that the process `pid` is in.
@@ -87,7 +100,7 @@ pub fn group(mut entered: Vec<(Identity, Place)>) -> Vec<Container> {
         }
         match containers.iter_mut().find(|container| container.has(&place)) {
             Some(container) => container.places.push(place),
-            None => containers.push(Container { leader: id, places: vec![place] }),
+            None => containers.push(Container { leader: id, is_starting: false, places: vec![place] }),
         }
     }
     containers

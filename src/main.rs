@@ -5,7 +5,7 @@
 //! namespace `pod` is in the place of `init`, and delivers to the leaders of the `containers`.
 //!
 //! `cli`, `persona` and `config` come before; `namespace` is for an init that makes its own; `deliver`, `spawn`,
-//! `user`, `settle`, `reap`, `terminal`, `procfs`, `files` and `quoted` stand beside; and `sys` below them all is the
+//! `user`, `handling`, `settle`, `reap`, `terminal`, `procfs`, `files` and `quoted` stand beside; and `sys` below them all is the
 //! only one to use `unsafe`.
 #![cfg_attr(not(any(test, fuzzing)), no_main)]
 // tests/fuzz builds this as a library, and reaches what it needs by `properties`.
@@ -18,6 +18,7 @@ mod containers;
 mod deliver;
 mod files;
 mod forward;
+mod handling;
 mod init;
 mod logger;
 mod mailbox;

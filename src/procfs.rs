@@ -35,6 +35,9 @@ pub struct Stat {
     flags: u32,
 }
 
+/// PF_FORKNOEXEC: a process that has executed nothing since its parent forked it.
+const NOT_EXECUTED: u32 = 0x40;
+
 /// PF_KTHREAD: a thread of the kernel's.
 const KERNEL_THREAD: u32 = 0x0020_0000;
 
@@ -89,6 +92,11 @@ impl Stat {
         self.flags & KERNEL_THREAD != 0
     }
 
+    /// Whether it has executed nothing since its parent forked it.
+    pub fn has_not_executed(&self) -> bool {
+        self.flags & NOT_EXECUTED != 0
+    }
+
     /// Whether a stop signal stopped it. (One that a debugger holds is in state `t`.)
     pub fn is_stopped(&self) -> bool {
         self.state == b'T'
@@ -117,6 +125,8 @@ fn read_of(pid: Pid, file: &str) -> Result<Vec<u8>, Errno> {
 pub struct Status {
     /// The process's name, which is up to itself. To print one, take [`name`], which escapes it.
     pub name: String,
+    /// The state of its first thread, as in [`Stat`]; `?` where it is not said.
+    pub state: u8,
     /// Its real, effective, saved and file system uid.
     uids: [u32; 4],
     /// The signals that its first thread blocks, and those that the process has a handler for; `None` if unknown.
@@ -141,6 +151,7 @@ impl Status {
         let mut uid = || uids.next()?;
         Some(Status {
             name: field("Name:\t")?.to_owned(),
+            state: field("State:\t").and_then(|state| state.bytes().next()).unwrap_or(b'?'),
             uids: [uid()?, uid()?, uid()?, uid()?],
             blocked_and_caught: set("SigBlk:\t").zip(set("SigCgt:\t")).map(<[SignalSet; 2]>::from),
         })
@@ -299,6 +310,10 @@ mod tests {
                 .unwrap()
                 .is_kernel_thread()
         );
+        for (flags, has_not) in [("4194560", false), ("4194624", true)] {
+            let text = format!("2 (sh) S 0 0 0 0 -1 {flags} 0 0 0 0 0 0 0 0 20 0 1 0 2 0");
+            assert_eq!(Stat::parse(text.as_bytes()).unwrap().has_not_executed(), has_not);
+        }
         let reaped = Stat::parse(b"42 (sh) X 0 -1 -1 0 -1 4227084 0 0 0 0 0 0 0 0 20 0 0 0 2 0").unwrap();
         assert_eq!((reaped.group, reaped.has_ended()), (-1, true));
         assert_eq!(Stat::parse(b""), None);
@@ -309,9 +324,9 @@ mod tests {
 
     #[test]
     fn status() {
-        let text = "Name:\ta\\nb c\nUmask:\t0022\nUid:\t1\t2\t3\t4\nSigBlk:\t0000000000000001\nSigCgt:\t8000000000004000\n";
+        let text = "Name:\ta\\nb c\nUmask:\t0022\nState:\tS (sleeping)\nUid:\t1\t2\t3\t4\nSigBlk:\t0000000000000001\nSigCgt:\t8000000000004000\n";
         let status = Status::parse(text).unwrap();
-        assert_eq!((status.name.as_str(), status.uids), ("a\\nb c", [1, 2, 3, 4]));
+        assert_eq!((status.name.as_str(), status.state, status.uids), ("a\\nb c", b'S', [1, 2, 3, 4]));
         assert_eq!([1, 2, 3, 4].map(|uid| status.may_be_signalled_by(uid)), [true, false, true, false]);
         let [blocked, caught] = status.blocked_and_caught.unwrap();
         let sets = [(blocked, 1), (caught, 15), (caught, 64)];

@@ -7,6 +7,7 @@ use log::warn;
 use nix::errno::Errno;
 
 use crate::deliver::deliver;
+use crate::handling::{Handling, handling};
 use crate::procfs::{self, Identity, Processes, Stat, Status};
 use crate::signals::Signal;
 use crate::sys::describe;
@@ -271,9 +272,9 @@ fn ancestors(parents: &[(Pid, Pid)], pid: Pid) -> impl Iterator<Item = Pid> {
 /// Whether the process has a handler for `signal`, or waits for it: it blocks it, and sleeps. (A fork blocks every signal
 /// for a moment, but does not sleep then.) Unknown counts as no.
 fn handles(id: Identity, signal: Signal) -> bool {
-    let sleeps = || Stat::read(id.pid).is_ok_and(|now| now.is(id) && now.state == b'S');
-    let sets = Status::read(id.pid).ok().and_then(|status| status.blocked_and_caught);
-    sets.is_some_and(|[blocked, caught]| caught.contains(signal) || blocked.contains(signal) && sleeps())
+    let look = || Status::read(id.pid).ok();
+    let before = look();
+    look().is_some_and(|now| handling(before.as_ref(), &now, signal) == Handling::Handles)
 }
 
 /// Sends `signal` to the process `id`, if it `is_meant` as it is now.

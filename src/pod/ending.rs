@@ -5,10 +5,10 @@ use std::time::{Duration, Instant};
 use log::warn;
 use nix::errno::Errno;
 
-use super::forward::handles;
 use super::{Pod, describe_sender};
 use crate::config::Config;
 use crate::containers::{Container, Containers};
+use crate::handling::{Handling, handling};
 use crate::procfs::{self, Identity, Stat, Status};
 use crate::received::{Origin, Received};
 use crate::signals::Signal;
@@ -76,7 +76,7 @@ impl Pod<'_> {
             Some(everybody) => drop(everybody.kill(signal)),
             None => {
                 new.signal = Some(signal);
-                for container in &containers.all {
+                for container in containers.all.iter().filter(|container| !container.is_starting) {
                     self.send(container.leader, signal, received.origin);
                 }
             }
@@ -126,9 +126,13 @@ impl Pod<'_> {
         }
         let (containers, hidden) = self.containers_and_hidden();
         ending.hidden = hidden;
-        let new = ending.add(containers);
+        let known = ending.known.len();
+        ending.add(containers);
+        let new = &ending.known[known..];
         if let Some(signal) = ending.signal {
-            new.iter().for_each(|id| self.send(*id, signal, Origin::Process));
+            for container in new.iter().filter(|container| !container.is_starting) {
+                self.send(container.leader, signal, Origin::Process);
+            }
         }
         !new.is_empty()
     }
@@ -162,10 +166,9 @@ impl Ending {
         self
     }
 
-    /// Has it wait for the leaders of those of `containers` that it does not know, and returns these leaders. What is left
+    /// Has it wait for the leaders of those of `containers` that it does not know. What is left
     /// of a known container, whose leader has ended, is an exec session.
-    fn add(&mut self, containers: Containers) -> Vec<Identity> {
-        let mut new = Vec::new();
+    fn add(&mut self, containers: Containers) {
         for container in containers.all {
             if self.known.iter().any(|known| known.is_same(&container)) {
                 continue;
@@ -173,14 +176,14 @@ impl Ending {
             let id = container.leader;
             // A leader that does not handle TERM has nothing to flush, or is an exec session that has outlived its
             // container: nothing distinguishes it from a leader then, and the engine does not stop it.
-            let is_limited =
-                || Status::read(id.pid).is_ok_and(|status| handles(&status, Signal::TERM) == Some(false));
+            let is_limited = || {
+                let does_not = |status| handling(None, &status, Signal::TERM) == Handling::DoesNot;
+                !container.is_starting && Status::read(id.pid).is_ok_and(does_not)
+            };
             let list = if !self.by_engine || is_limited() { &mut self.limited } else { &mut self.awaited };
             list.push(id);
-            new.push(id);
             self.known.push(container);
         }
-        new
     }
 
     /// Whether containers that start now are no longer awaited.

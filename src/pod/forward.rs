@@ -1,18 +1,25 @@
 //! Which leaders a signal is forwarded to.
 
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
 use log::{debug, warn};
 use nix::errno::Errno;
 
 use super::{Pod, describe_sender};
 use crate::config::PodTarget;
 use crate::containers::{self, Container};
-use crate::procfs::{self, Status};
+use crate::handling::{Handling, handling};
+use crate::procfs::{self, Identity, Status};
 use crate::received::Received;
 use crate::signals::Signal;
 
-/// These sit in sigtimedwait, where the kernel shows what is awaited neither as blocked nor as caught;
-/// and they handle everything.
-const HANDLE_EVERYTHING: [&str; 3] = ["tini", "tini-static", "docker-init"];
+/// How long leaders are looked at again that block a signal and do not sleep, for each signal. A fork blocks for less than
+/// a millisecond; one under load may take longer.
+const PATIENCE: Duration = Duration::from_millis(100);
+
+/// How long to wait after the second look. The time doubles with each look.
+const FIRST_PAUSE: Duration = Duration::from_micros(100);
 
 impl Pod<'_> {
     /// Forwards a signal to the leaders that it is for, as far as it would have reached them as PID 1.
@@ -25,31 +32,85 @@ impl Pod<'_> {
             PodTarget::None => Vec::new(),
         };
         // Nothing is kept of leaders that have ended.
-        self.refused.retain(|id| chosen.iter().any(|container| container.leader == *id));
-        let is_confined = self.is_confined(received);
+        for list in [&mut self.refused, &mut self.undecided] {
+            list.retain(|id| chosen.iter().any(|container| container.leader == *id));
+        }
+        let confined = self.is_confined(received);
+        let patience = Instant::now() + PATIENCE;
         for container in &chosen {
-            self.forward_to(container, signal, received, is_confined);
+            if container.is_starting {
+                debug!("{} has not executed its program yet", container.leader.pid);
+            } else if container.is_placed() {
+                self.forward_to(container.leader, signal, received, confined, patience);
+            } else {
+                self.warn_of_unknown(container.leader);
+            }
         }
     }
 
-    fn forward_to(&mut self, container: &Container, signal: Signal, received: Received, is_confined: bool) {
-        let id = container.leader;
-        let status = match Status::read(id.pid) {
-            Ok(status) => status,
+    fn forward_to(
+        &mut self,
+        leader: Identity,
+        signal: Signal,
+        received: Received,
+        confined: bool,
+        patience: Instant,
+    ) {
+        let (pid, name) = (leader.pid, || procfs::name(leader.pid));
+        let (status, handling) = match self.look(leader, signal, patience) {
+            Ok(seen) => seen,
             Err(Errno::ESRCH) => return,
-            Err(_) => return self.warn_of_unknown(id),
+            Err(_) => return self.warn_of_unknown(leader),
         };
-        match handles(&status, signal).filter(|_| container.is_placed()) {
-            None => self.warn_of_unknown(id),
-            Some(false) => debug!("{} ({}) does not handle {signal}", id.pid, procfs::name(id.pid)),
-            Some(true) if is_confined && !status.may_be_signalled_by(self.uid) => {
-                let sender = describe_sender(received);
-                debug!("{signal} from {sender} is not for {} ({})", id.pid, procfs::name(id.pid));
+        if handling != Handling::LookAgain {
+            self.undecided.retain(|id| *id != leader);
+        }
+        match handling {
+            Handling::Unknown => self.warn_of_unknown(leader),
+            Handling::DoesNot => debug!("{pid} ({}) does not handle {signal}", name()),
+            Handling::LookAgain => self.warn_of_undecided(leader, signal),
+            Handling::Handles if confined && !status.may_be_signalled_by(self.uid) => {
+                debug!("{signal} from {} is not for {pid} ({})", describe_sender(received), name());
             }
-            Some(true) => {
-                debug!("{signal} for {} ({})", id.pid, procfs::name(id.pid));
-                self.send(id, signal, received.origin);
+            Handling::Handles => {
+                debug!("{signal} for {pid} ({})", name());
+                self.send(leader, signal, received.origin);
             }
+        }
+    }
+
+    /// What `leader` does with `signal`, looked at again until `patience` if need be. One that was waited for in vain before
+    /// is not waited for again: signals that follow must not be held up by it.
+    fn look(&self, leader: Identity, signal: Signal, patience: Instant) -> Result<(Status, Handling), Errno> {
+        let waits = !self.undecided.contains(&leader);
+        let mut pause = FIRST_PAUSE;
+        let mut before = None;
+        loop {
+            let now = Status::read(leader.pid)?;
+            let handling = handling(before.as_ref(), &now, signal);
+            if handling != Handling::LookAgain {
+                return Ok((now, handling));
+            }
+            if before.is_some() {
+                if !waits || Instant::now() + pause > patience {
+                    return Ok((now, handling));
+                }
+                sleep(pause);
+                pause *= 2;
+            }
+            before = Some(now);
+        }
+    }
+
+    fn warn_of_undecided(&mut self, leader: Identity, signal: Signal) {
+        if !self.undecided.contains(&leader) {
+            self.undecided.push(leader);
+            warn!(
+                "{signal} is not forwarded to {} ({}): it blocks it, but its first thread does not sleep, so that it may \
+                 not wait for it, and be ended by it; give it a handler",
+                leader.pid,
+                procfs::name(leader.pid)
+            );
         }
     }
 }
@@ -63,14 +124,4 @@ fn container_of_sender(mut containers: Vec<Container>, received: Received) -> Ve
             Vec::new()
         }
     }
-}
-
-/// Whether a process in a PID namespace of its own, as its PID 1, would notice `signal`: the kernel
-/// drops for a PID 1 what is neither handled nor blocked (pid_namespaces(7)). What is blocked is read
-/// from a signalfd, or awaited by another thread. `None` if it is not known.
-pub(super) fn handles(status: &Status, signal: Signal) -> Option<bool> {
-    if HANDLE_EVERYTHING.contains(&status.name.as_str()) {
-        return Some(true);
-    }
-    status.blocked_and_caught.map(|sets| sets.iter().any(|set| set.contains(signal)))
 }

@@ -56,8 +56,8 @@ pub fn run(config: &Config) -> u8 {
     let uid = own_uid();
     // After the change of uid, on which it depends.
     let proc_shows_all = procfs::shows_everybody(own);
-    let (refused, warned) = (Vec::new(), Warned::default());
-    Pod { config, own, uid, everybody, mailbox, proc_shows_all, refused, warned }.live()
+    let (refused, undecided, warned) = (Vec::new(), Vec::new(), Warned::default());
+    Pod { config, own, uid, everybody, mailbox, proc_shows_all, refused, undecided, warned }.live()
 }
 
 struct Pod<'a> {
@@ -71,6 +71,8 @@ struct Pod<'a> {
     proc_shows_all: bool,
     /// The leaders that init may not signal, and has warned of.
     refused: Vec<Identity>,
+    /// Those that block a signal, and of which it is not known whether they wait for it.
+    undecided: Vec<Identity>,
     warned: Warned,
 }
 

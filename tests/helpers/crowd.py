@@ -4,12 +4,12 @@ usage: crowd.py PID CGROUP COUNT
 """
 import ctypes
 import os
-import signal
 import sys
 
 pid, top, count = sys.argv[1], sys.argv[2], int(sys.argv[3])
 libc = ctypes.CDLL(None, use_errno=True)
 reader, writer = os.pipe()
+silence, _ = os.pipe()
 namespace = os.open(f"/proc/{pid}/ns/pid", os.O_RDONLY)
 if libc.setns(namespace, 0) != 0:
     sys.exit(os.strerror(ctypes.get_errno()))
@@ -17,10 +17,10 @@ for n in range(count):
     os.makedirs(f"{top}/{n}", exist_ok=True)
     child = os.fork()
     if child == 0:
-        signal.signal(signal.SIGHUP, lambda *_: os._exit(os.write(writer, b"t") - 1))
-        os.write(writer, b"r")
-        while True:
-            signal.pause()
+        os.dup2(silence, 0)
+        os.dup2(writer, 1)
+        # Executed, since a process that has executed nothing is no leader yet.
+        os.execv("/bin/sh", ["sh", "-c", "trap 'printf t; exit' HUP; printf r; read forever"])
     with open(f"{top}/{n}/cgroup.procs", "w") as procs:
         procs.write(str(child))
 
