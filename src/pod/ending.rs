@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use log::warn;
+use log::{Level, log, warn};
 use nix::errno::Errno;
 
 use super::{Pod, describe_sender};
@@ -30,6 +30,8 @@ pub(super) struct Ending {
     deadline: Option<Instant>,
     /// What leaders are sent that are seen later.
     signal: Option<Signal>,
+    /// The leaders that a stop from inside has sent a signal.
+    sent: Vec<Identity>,
     /// Whether the engine stops the pod, or a process in it.
     by_engine: bool,
     /// Whether there may be leaders that /proc does not show. They are awaited, of a stop by a process in the pod up to
@@ -69,19 +71,32 @@ impl Pod<'_> {
             );
             return ending;
         }
-        warn!("{} from {sender}: stopping the pod", received.signal);
-        let mut new = Ending::new(self.config, false, hidden);
+        let (mut ending, is_first) = match ending {
+            Some(ending) if !ending.by_engine => (ending, false),
+            before => (Ending::new(self.config, false, hidden).after(before), true),
+        };
+        // A leader may answer its own TERM with one to init. Only the first stop and the engine reach those that were sent
+        // one before.
+        let to_all = is_first || received.is_from_outside();
+        let level = if to_all { Level::Warn } else { Level::Debug };
+        log!(level, "{} from {sender}: stopping the pod", received.signal);
+        ending.hidden = hidden;
         match self.everybody.filter(|_| hidden) {
             // Leaders that are hidden can be signalled in no other way, and would be killed without it.
-            Some(everybody) => drop(everybody.kill(signal)),
+            Some(everybody) if to_all => drop(everybody.kill(signal)),
+            Some(_) => {}
             None => {
-                new.signal = Some(signal);
+                ending.signal = Some(signal);
                 for container in containers.all.iter().filter(|container| !container.is_starting) {
-                    self.send(container.leader, signal, received.origin);
+                    if to_all || !ending.sent.contains(&container.leader) {
+                        self.send(container.leader, signal, received.origin);
+                        ending.sent.push(container.leader);
+                    }
                 }
             }
         }
-        Some(new.after(ending, containers))
+        ending.add(containers);
+        Some(ending)
     }
 
     /// Whether a process with init's uid, and no capability, might signal each process of the pod. The pod's end kills
@@ -132,6 +147,7 @@ impl Pod<'_> {
         if let Some(signal) = ending.signal {
             for container in new.iter().filter(|container| !container.is_starting) {
                 self.send(container.leader, signal, Origin::Process);
+                ending.sent.push(container.leader);
             }
         }
         !new.is_empty()
@@ -146,6 +162,7 @@ impl Ending {
             deadline: Instant::now().checked_add(config.grace()),
             known: Vec::new(),
             signal: None,
+            sent: Vec::new(),
             by_engine,
             hidden,
             pause: FIRST_PAUSE,
@@ -153,15 +170,10 @@ impl Ending {
         }
     }
 
-    /// This one, which takes the place of `before`. A stop from inside keeps its deadline however often it is repeated.
-    fn after(mut self, before: Option<Ending>, containers: Containers) -> Ending {
-        self.add(containers);
+    /// This one, which takes the place of `before`, the engine's. It waits for the same leaders, up to its own deadline.
+    fn after(mut self, before: Option<Ending>) -> Ending {
         if let Some(before) = before {
             self.limited.extend(before.awaited.into_iter().chain(before.limited));
-            self.known.extend(before.known);
-            if !before.by_engine {
-                self.deadline = before.deadline;
-            }
         }
         self
     }

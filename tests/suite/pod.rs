@@ -389,6 +389,34 @@ fn a_stop_from_inside_stops_the_pod() {
 }
 
 #[test]
+fn leaders_that_answer_a_stop_with_a_stop_get_one_each() {
+    let apart = ways()[0];
+    let leader = helper("leader.py");
+    let mut pod = Pod::start(&["--grace", "1h"]);
+    let mut leaders = ["one", "two"].map(|name| {
+        let mut run = pod.enter(apart, name, &["/usr/bin/python3", &leader, name, "handler", "answers"]);
+        run.wait_for("ready");
+        run
+    });
+    let _stopper = pod.enter(apart, "stopper", &["sh", "-c", "kill -TERM 1; read line"]);
+    // The second stop comes from outside: the engine insists.
+    for stops in [1, 2] {
+        for run in &mut leaders {
+            assert!(run.wait_for("got").ends_with("got 15"));
+            run.wait_for("answered");
+        }
+        // Podinit reads the answers before it, since their number is lower.
+        kill(pod.init, 37);
+        for run in &mut leaders {
+            assert!(run.wait_for("got").ends_with("got 37"), "another TERM came");
+        }
+        let log = pod.pause.stderr();
+        assert_eq!(log.matches("stopping the pod").count(), stops, "{log}");
+        kill(pod.init, libc::SIGTERM);
+    }
+}
+
+#[test]
 fn a_second_stop_from_outside_is_passed_on_and_the_grace_ends_it() {
     let mut pod = Pod::start(&["--grace", "300ms"]);
     let mut app = pod.enter(ways()[0], "app", &["/usr/bin/python3", &helper("worker.py"), "app", "stubborn"]);
