@@ -159,7 +159,7 @@ fn parse_options(persona: &Persona, args: Vector, mut config: Config) -> Result<
                 config.parent_death = Some(value(&mut parser, "signal", signals::parse)?);
             }
             Arg::Long("user") => {
-                let text = parser.value().map_err(problem)?;
+                let text = raw_value(&mut parser)?;
                 let unknown = || format!("no such user: {}", Quoted(text.as_bytes()));
                 config.user = Some(user::find(text.to_str().ok_or_else(unknown)?)?);
             }
@@ -167,7 +167,7 @@ fn parse_options(persona: &Persona, args: Vector, mut config: Config) -> Result<
             Arg::Long("env") => {
                 let entry = c_string(&mut parser)?;
                 if !matches!(entry.to_bytes().iter().position(|&byte| byte == b'='), Some(1..)) {
-                    return Err(format!("not a valid NAME=VALUE: {}", Quoted(entry.to_bytes())));
+                    return Err(not_valid("NAME=VALUE", entry.to_bytes()));
                 }
                 config.env.push(entry);
             }
@@ -286,14 +286,24 @@ enum AnyTarget {
 
 /// The value of the option just met, as `parse` understands it.
 fn value<T>(parser: &mut Parser, what: &str, parse: fn(&str) -> Option<T>) -> Result<T, String> {
-    let text: OsString = parser.value().map_err(problem)?;
-    text.to_str().and_then(parse).ok_or_else(|| format!("not a valid {what}: {}", Quoted(text.as_bytes())))
+    let text = raw_value(parser)?;
+    text.to_str().and_then(parse).ok_or_else(|| not_valid(what, text.as_bytes()))
 }
 
 /// The value of the option just met, as it came.
 fn c_string(parser: &mut Parser) -> Result<CString, String> {
-    let text = parser.value().map_err(problem)?;
-    Ok(CString::new(text.into_vec()).expect("an argument ends at its first NUL"))
+    Ok(CString::new(raw_value(parser)?.into_vec()).expect("an argument ends at its first NUL"))
+}
+
+/// Not inlined, as what follows: each would be in the code once for each option with a value.
+#[inline(never)]
+fn raw_value(parser: &mut Parser) -> Result<OsString, String> {
+    parser.value().map_err(problem)
+}
+
+#[inline(never)]
+fn not_valid(what: &str, text: &[u8]) -> String {
+    format!("not a valid {what}: {}", Quoted(text))
 }
 
 fn target(text: &str) -> Option<AnyTarget> {

@@ -54,10 +54,8 @@ pub fn run(config: &Config) -> u8 {
         give_up_privileges();
     }
     let uid = own_uid();
-    // After the change of uid, on which it depends.
-    let proc_shows_all = procfs::shows_everybody(own);
     let (refused, undecided, warned) = (Vec::new(), Vec::new(), Warned::default());
-    Pod { config, own, uid, everybody, mailbox, proc_shows_all, refused, undecided, warned }.live()
+    Pod { config, own, uid, everybody, mailbox, proc_shows_all: None, refused, undecided, warned }.live()
 }
 
 struct Pod<'a> {
@@ -66,9 +64,9 @@ struct Pod<'a> {
     uid: u32,
     everybody: Option<Everybody>,
     mailbox: Mailbox,
-    /// Whether /proc hides no process. Looked at again when the pod stops, since a remount can change it; for each signal
-    /// it would be three files more to read.
-    proc_shows_all: bool,
+    /// Whether /proc hides no process. Looked at with the first signal and again when the pod stops, since a remount can
+    /// change it; for each signal it would be three files more to read.
+    proc_shows_all: Option<bool>,
     /// The leaders that init may not signal, and has warned of.
     refused: Vec<Identity>,
     /// Those that block a signal, and of which it is not known whether they wait for it.
@@ -106,7 +104,7 @@ impl Pod<'_> {
 
     /// The containers, and whether there may be others that /proc does not show: for a pod that stops.
     fn containers_and_hidden(&mut self) -> (Containers, bool) {
-        self.proc_shows_all = procfs::shows_everybody(self.own);
+        self.proc_shows_all = None;
         let containers = self.containers();
         let hidden = self.hides_some(&containers);
         (containers, hidden)
@@ -130,8 +128,10 @@ impl Pod<'_> {
     }
 
     /// Whether there may be containers that are not among `containers`.
-    fn hides_some(&self, containers: &Containers) -> bool {
-        containers.unread.is_some() || !self.proc_shows_all
+    fn hides_some(&mut self, containers: &Containers) -> bool {
+        let own = self.own;
+        containers.unread.is_some()
+            || !*self.proc_shows_all.get_or_insert_with(|| procfs::shows_everybody(own))
     }
 
     /// Warns of a leader of which /proc does not say what is needed.
