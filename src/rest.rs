@@ -123,6 +123,11 @@ impl Rest {
         false
     }
 
+    /// Whether the process `pid` is shown, and outside of init's care. As PID 1 init has all that have a pid in its care.
+    pub fn is_outside(&self, pid: Pid) -> bool {
+        self.everybody.is_none() && Stat::read(pid).is_ok_and(|now| !self.is_member(&now))
+    }
+
     /// The `chosen` ones of the remaining processes, for [`Rest::note_terminated`]: to be called right before SIGTERM is
     /// sent to them. Those that have ended are forgotten.
     pub fn about_to_terminate(&mut self, chosen: impl Fn(&Stat) -> bool) -> Vec<Terminated> {

@@ -145,15 +145,17 @@ impl Stop<'_> {
         debug!("{} for the remaining processes", received.signal);
         if Some(signal) == self.config.rewritten(Signal::TERM) {
             // The first one is for those that have had none: many programs take a second one for an order to abort. A
-            // further one is the user's, who insists.
-            if self.was_asked {
+            // further one from outside is the user's, who insists. From inside it is never sent to a process twice:
+            // a remaining process that sends it in its own handler of SIGTERM would get it back without an end.
+            let from_outside = self.comes_from_outside(received);
+            if self.was_asked && from_outside {
                 let all = self.rest.about_to_terminate(|_| true);
                 self.rest.send(signal);
                 self.rest.note_terminated(all.into_iter());
             } else {
                 self.rest.terminate(signal);
             }
-            self.was_asked = true;
+            self.was_asked |= from_outside;
             return;
         }
         match signal {
@@ -166,6 +168,16 @@ impl Stop<'_> {
                 let (target, main) = (self.config.target, self.main);
                 self.rest.send_to_handlers(signal, queued, |stat| is_target(target, main, stat));
             }
+        }
+    }
+
+    /// Whether the kernel or a process outside of init's care sent it. Unknown counts as no: a value that was queued (its
+    /// sender chose the pid), a sender that has been reaped.
+    fn comes_from_outside(&self, received: Received) -> bool {
+        match received.origin {
+            Origin::Kernel => true,
+            Origin::Process => received.sending_process().is_none_or(|pid| self.rest.is_outside(pid)),
+            Origin::Queued(_) | Origin::Other => false,
         }
     }
 }

@@ -1,10 +1,11 @@
 """A worker that needs a second to flush when it is told to stop, and says what it is told.
 
-usage: worker.py NAME [session] [daemon] [stubborn] [stopped]
+usage: worker.py NAME [session] [daemon] [stubborn] [stopped] [replies]
   session   in a session of its own
   daemon    forked twice, with a session of its own: nobody's child but init's
   stubborn  does not end
   stopped   has stopped itself
+  replies   sends each SIGTERM back to its parent, before it says so
 """
 import os
 import signal
@@ -20,6 +21,8 @@ def say(what):
 
 def told(number, _):
     global stopping
+    if "replies" in how and number == signal.SIGTERM:
+        os.kill(os.getppid(), number)
     say(f"told {number}")
     if "stubborn" not in how:
         stopping = True
@@ -38,7 +41,7 @@ stopping = False
 woken, wake = os.pipe()
 os.set_blocking(wake, False)
 signal.set_wakeup_fd(wake)
-for number in (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT, signal.SIGHUP, signal.SIGUSR1):
+for number in (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT, signal.SIGHUP, signal.SIGUSR1, signal.SIGWINCH):
     signal.signal(number, told)
 say(f"ready {os.getpid()}")
 if "stopped" in how:

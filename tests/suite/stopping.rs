@@ -296,6 +296,41 @@ fn the_first_term_while_stopping_goes_to_no_process_twice() {
 }
 
 #[test]
+fn a_term_from_a_remaining_process_goes_to_no_process_twice() {
+    for as_init in [true, false] {
+        let args = ["--grace", "1h", "--target", "all"];
+        let mut run = with_workers(
+            if as_init { as_pid_1(&args) } else { as_process(&args) },
+            &["replying session stubborn replies", "counting session stubborn"],
+        );
+        let init = if as_init { run.init() } else { run.pid() };
+        run.stdin().write_all(b"exit\n").unwrap();
+        run.wait_for_all(&["replying told 15", "counting told 15"]);
+        eventually("both are children of init", || children_of(init).len() == 2);
+        // The kernel merges a SIGTERM with one that is pending.
+        let delivered = || {
+            status_field(init, "ShdPnd") == "0000000000000000" && status_field(init, "State").starts_with('S')
+        };
+        eventually("the reply is delivered", delivered);
+        // The user's first one is for those that have had none, and the second one is for all.
+        kill(init, libc::SIGTERM);
+        eventually("it is delivered", delivered);
+        kill(init, libc::SIGTERM);
+        run.wait_for_all(&["replying told 15", "counting told 15"]);
+        // SIGWINCH is read after SIGTERM, so after the reply.
+        kill(init, libc::SIGWINCH);
+        run.wait_for_all(&["replying told 28", "counting told 28"]);
+        children_of(init).into_iter().for_each(|pid| kill(pid, libc::SIGKILL));
+        let run = run.finish();
+        for worker in ["replying", "counting"] {
+            let count = run.stdout.matches(&format!("{worker} told 15")).count();
+            assert_eq!(count, 2, "{worker}: by init, and by the second of the user: {run:?}");
+        }
+        assert_eq!(run.code, Some(5));
+    }
+}
+
+#[test]
 fn where_term_is_dropped_nothing_is_waited_for() {
     let options = ["--grace", "1h", "-r", "TERM:0"];
     let mut run = with_workers(as_pid_1(&options), &["session session"]);
