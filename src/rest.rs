@@ -2,6 +2,7 @@
 //! otherwise our descendants, whom we adopt as a subreaper.
 
 use std::cell::Cell;
+use std::time::Instant;
 
 use log::warn;
 use nix::errno::Errno;
@@ -91,11 +92,13 @@ impl Rest {
     /// [`Rest::members`], and whether there may be more.
     fn look(&self) -> Processes {
         let mut all = procfs::processes();
-        all.shown.retain(|stat| stat.id.pid != self.own);
         if self.everybody.is_none() {
-            let parents = parents(&all.shown);
-            all.shown.retain(|stat| ancestors(&parents, stat.id.pid).any(|pid| pid == self.own));
+            let own = |stat: &Stat| if stat.id.pid == self.own { 0 } else { u64::MAX };
+            let values: Vec<u64> = all.shown.iter().map(own).collect();
+            let mut above = least_above(&all.shown, &values).into_iter();
+            all.shown.retain(|_| above.next() == Some(0));
         }
+        all.shown.retain(|stat| stat.id.pid != self.own);
         all
     }
 
@@ -128,6 +131,13 @@ impl Rest {
         self.everybody.is_none() && Stat::read(pid).is_ok_and(|now| !self.is_member(&now))
     }
 
+    /// Whether a process that init holds is the one that it found in /proc after the time `since`, and one of
+    /// [`Rest::members`] now. A process that had started before that time is no other one, and does not leave init's
+    /// care; so the ancestors of few are read.
+    fn is_same_member(&self, now: &Stat, since: u64) -> bool {
+        now.id.start < since || self.is_member(now)
+    }
+
     /// The `chosen` ones of the remaining processes, for [`Rest::note_terminated`]: to be called right before SIGTERM is
     /// sent to them. Those that have ended are forgotten.
     pub fn about_to_terminate(&mut self, chosen: impl Fn(&Stat) -> bool) -> Vec<Terminated> {
@@ -153,11 +163,11 @@ impl Rest {
     ///
     /// Where /proc does not show every process, PID 1 sends it once to all of them, those included that
     /// have had one: better twice than never. Any other init can then only send it to those that it sees.
-    pub fn terminate(&mut self, signal: Signal) {
+    pub fn terminate(&mut self, signal: Signal, deadline: Option<Instant>) {
         let is_pid_1 = self.everybody.is_some();
         let hides_some = is_pid_1 && !procfs::shows_everybody(self.own);
         // A process that forked in this moment has a child that was not sent it; so until there is no new one. A process
-        // that forks without an end must not hold up the deadline; its orphans raise SIGCHLD.
+        // that forks without an end must not postpone the deadline; its orphans raise SIGCHLD.
         for _ in 0..PASSES {
             let since = ticks_since_boot();
             let members = self.look();
@@ -169,7 +179,8 @@ impl Rest {
                 self.all_terminated = true;
                 return;
             }
-            if !self.terminate_once(signal, &members.shown, since) {
+            let any = self.terminate_once(signal, &members.shown, since);
+            if !any || deadline.is_some_and(|deadline| deadline <= Instant::now()) {
                 return;
             }
         }
@@ -178,26 +189,18 @@ impl Rest {
     /// Sends it to those of `members` that have had none, and returns whether there was one. `since` is the time before
     /// they were read.
     fn terminate_once(&mut self, signal: Signal, members: &[Stat], since: u64) -> bool {
-        let parents = parents(members);
-        let mut terminated: Vec<(Pid, u64)> = Vec::new();
-        for it in members.iter().filter_map(|stat| self.find(stat.id)) {
-            terminated.push((it.id.pid, it.since));
-        }
-        terminated.sort_unstable();
+        let sent: Vec<u64> = members.iter().map(|stat| self.sent_at(stat.id)).collect();
+        let above = least_above(members, &sent);
         let mut any = false;
-        for stat in members {
-            let by_its_parent = ancestors(&parents, stat.id.pid).any(|pid| {
-                let place = terminated.binary_search_by_key(&pid, |(pid, _)| *pid);
-                place.is_ok_and(|place| terminated[place].1 <= stat.id.start)
-            });
-            if self.find(stat.id).is_none() && !by_its_parent {
+        for (stat, (sent, above)) in members.iter().zip(sent.iter().zip(above)) {
+            if *sent == u64::MAX && above > stat.id.start {
                 any = true;
                 self.note_terminated(std::iter::once(Terminated { id: stat.id, since }));
-                self.send_to(stat.id, signal);
+                self.send_to(stat.id, signal, since);
             }
             if stat.is_stopped() {
                 // What it has been sent waits until it goes on.
-                self.send_to(stat.id, Signal::CONT);
+                self.send_to(stat.id, Signal::CONT, since);
             }
         }
         any
@@ -215,7 +218,7 @@ impl Rest {
             {
                 let since = ticks_since_boot();
                 self.note_terminated(std::iter::once(Terminated { id: stat.id, since }));
-                self.send_to(stat.id, signal);
+                self.send_to(stat.id, signal, 0);
             }
         }
     }
@@ -223,9 +226,12 @@ impl Rest {
     /// Sends `signal` to the `chosen` ones of the remaining processes, as far as they handle it: most signals end a process
     /// that does not.
     pub fn send_to_handlers(&self, signal: Signal, queued: Option<Queued>, chosen: impl Fn(&Stat) -> bool) {
+        let since = ticks_since_boot();
         for stat in self.members().iter().filter(|stat| chosen(stat)) {
             send(stat.id, signal, queued, &|now| {
-                chosen(now) && self.is_member(now) && (signal == Signal::KILL || handles(now.id, signal))
+                chosen(now)
+                    && self.is_same_member(now, since)
+                    && (signal == Signal::KILL || handles(now.id, signal))
             });
         }
     }
@@ -243,35 +249,48 @@ impl Rest {
             ),
             _ => {}
         }
-        self.members().iter().for_each(|stat| self.send_to(stat.id, signal));
+        let since = ticks_since_boot();
+        self.members().iter().for_each(|stat| self.send_to(stat.id, signal, since));
     }
 
-    /// Sends `signal` to the process `id`, if it is one of [`Rest::members`] now.
-    fn send_to(&self, id: Identity, signal: Signal) {
-        send(id, signal, None, &|now| self.is_member(now));
+    /// Sends `signal` to the process `id`, found after the time `since`, if it is one of [`Rest::members`] now.
+    fn send_to(&self, id: Identity, signal: Signal, since: u64) {
+        send(id, signal, None, &|now| self.is_same_member(now, since));
     }
 
-    fn find(&self, id: Identity) -> Option<Terminated> {
-        let place = self.terminated.binary_search_by_key(&id, |it| it.id).ok()?;
-        Some(self.terminated[place])
+    /// When the process was sent SIGTERM; `u64::MAX` if it was not.
+    fn sent_at(&self, id: Identity) -> u64 {
+        let place = self.terminated.binary_search_by_key(&id, |it| it.id);
+        place.map_or(u64::MAX, |place| self.terminated[place].since)
     }
 }
 
-/// Who is whose parent: pairs of a child and its parent, sorted. (A map would be 3 KB of code.)
-fn parents(members: &[Stat]) -> Vec<(Pid, Pid)> {
-    let mut pairs: Vec<_> = members.iter().filter_map(|stat| Some((stat.id.pid, stat.parent?))).collect();
-    pairs.sort_unstable();
-    pairs
-}
-
-/// The ancestors of `pid` as far as they are known, nearest first. (A map read while processes come and
-/// go might hold a circle; nobody has more ancestors than there are processes.)
-fn ancestors(parents: &[(Pid, Pid)], pid: Pid) -> impl Iterator<Item = Pid> {
-    let parent = |pid: &Pid| {
-        let place = parents.binary_search_by_key(pid, |(child, _)| *child).ok()?;
-        Some(parents[place].1)
+/// For each process, the least of the `values` of its ancestors, as far as these are shown; `u64::MAX` if none is. Each is
+/// looked at once: a look from each process up to the first would be quadratic in a chain of parents. (What is read
+/// while processes come and go might hold a circle; in one, some of the ancestors may not be counted.)
+fn least_above(members: &[Stat], values: &[u64]) -> Vec<u64> {
+    let mut places: Vec<(Pid, usize)> = members.iter().map(|stat| stat.id.pid).zip(0..).collect();
+    places.sort_unstable();
+    let parent_of = |at: usize| {
+        let parent = members[at].parent?;
+        let place = places.binary_search_by_key(&parent, |(pid, _)| *pid).ok()?;
+        Some(places[place].1)
     };
-    std::iter::successors(Some(pid), parent).skip(1).take(parents.len())
+    let mut least = vec![None; members.len()];
+    let mut path = Vec::new();
+    for at in 0..members.len() {
+        let mut next = Some(at);
+        while let Some(at) = next.filter(|at| least[*at].is_none()) {
+            least[at] = Some(u64::MAX);
+            path.push(at);
+            next = parent_of(at);
+        }
+        while let Some(at) = path.pop() {
+            let above = parent_of(at).map(|parent| values[parent].min(least[parent].unwrap_or(u64::MAX)));
+            least[at] = above.or(Some(u64::MAX));
+        }
+    }
+    least.into_iter().flatten().collect()
 }
 
 /// Whether the process has a handler for `signal`, or waits for it: it blocks it, and sleeps. (A fork blocks every signal
@@ -314,5 +333,36 @@ mod tests {
         child.wait().unwrap();
         rest.about_to_terminate(|_| false);
         assert!(rest.terminated.is_empty());
+    }
+    fn process(pid: usize, parent: usize) -> Stat {
+        Stat::parse(format!("{pid} (x) S {parent} 1 1 0 0 0 0 0 0 0 0 0 0 0 0 0 1 0 7 0 0").as_bytes())
+            .unwrap()
+    }
+
+    #[test]
+    fn the_least_value_above_is_found_in_chains_circles_and_gaps() {
+        let none = u64::MAX;
+        let tree = [(2, 1), (3, 2), (4, 3), (5, 2), (1, 0)].map(|(pid, parent)| process(pid, parent));
+        assert_eq!(least_above(&tree, &[8, 5, 1, 2, none]), [none, 8, 5, 8, none]);
+        assert_eq!(least_above(&tree, &[none, none, 1, none, 0]), [0, 0, 0, 0, none]);
+        // Process 9 is not shown.
+        let gap = [(2, 9), (3, 2), (4, 9)].map(|(pid, parent)| process(pid, parent));
+        assert_eq!(least_above(&gap, &[1, none, none]), [none, 1, none]);
+        let circle = [(2, 4), (3, 2), (4, 3), (5, 4), (6, 6)].map(|(pid, parent)| process(pid, parent));
+        assert_eq!(least_above(&circle, &[none; 5]), [none; 5]);
+        assert_eq!(least_above(&circle, &[none, none, 1, none, none])[3], 1);
+        assert_eq!(least_above(&[], &[]), [0; 0]);
+    }
+
+    #[test]
+    fn a_chain_of_parents_is_no_quadratic_work() {
+        // In either order; at a step of a nanosecond each process's way to the first would take minutes.
+        let mut chain: Vec<Stat> = (1..=1_000_000).map(|pid| process(pid, pid - 1)).collect();
+        let mut values = vec![u64::MAX; chain.len()];
+        values[0] = 3;
+        assert!(least_above(&chain, &values)[1..].iter().all(|value| *value == 3));
+        chain.reverse();
+        values.reverse();
+        assert!(least_above(&chain, &values)[..values.len() - 1].iter().all(|value| *value == 3));
     }
 }

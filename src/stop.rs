@@ -76,11 +76,11 @@ impl Stop<'_> {
             return info!("SIGTERM is dropped, so there is nothing to wait for");
         }
         let grace_ends = Instant::now().checked_add(grace);
-        self.deliver_pending();
-        if let Some(signal) = parting {
-            self.rest.terminate(signal);
-        }
         let mut deadline = [grace_ends, kill_at].into_iter().flatten().min();
+        self.deliver_pending(deadline);
+        if let Some(signal) = parting {
+            self.rest.terminate(signal, deadline);
+        }
         let mut killed = false;
         let mut looks = Looks::default();
         loop {
@@ -104,7 +104,7 @@ impl Stop<'_> {
                         self.rest.terminate_orphans(signal);
                     }
                 }
-                Event::Signal(received) => self.deliver(received),
+                Event::Signal(received) => self.deliver(received, deadline),
                 Event::StrangerEnded => {}
                 Event::Deadline if deadline.is_none_or(|deadline| deadline > Instant::now()) => {}
                 Event::Deadline if killed => return warn!("left behind processes that cannot be killed"),
@@ -121,7 +121,7 @@ impl Stop<'_> {
     /// Delivers the signals that came before the main process's exit was noticed. A flood must not hold up what comes next:
     /// of each standard signal one is taken, since no more can have been pending (signal(7)), and queued ones are taken for
     /// a limited time. Those that are left are delivered later.
-    fn deliver_pending(&mut self) {
+    fn deliver_pending(&mut self, deadline: Option<Instant>) {
         let ends = Instant::now() + PENDING;
         let mut set = SignalSet::ALL;
         while let Some(received) = self.mailbox.take(set) {
@@ -131,7 +131,7 @@ impl Stop<'_> {
             }
             match received.signal {
                 Signal::CHLD => drop(reap(None, self.config.warn_reaped)),
-                _ => self.deliver(received),
+                _ => self.deliver(received, deadline),
             }
             if !is_standard && ends <= Instant::now() {
                 return;
@@ -140,7 +140,7 @@ impl Stop<'_> {
     }
 
     /// Delivers a signal to the remaining processes that it is for.
-    fn deliver(&mut self, received: Received) {
+    fn deliver(&mut self, received: Received, deadline: Option<Instant>) {
         let Some(signal) = self.config.rewritten(received.signal) else { return };
         debug!("{} for the remaining processes", received.signal);
         if Some(signal) == self.config.rewritten(Signal::TERM) {
@@ -153,7 +153,7 @@ impl Stop<'_> {
                 self.rest.send(signal);
                 self.rest.note_terminated(all.into_iter());
             } else {
-                self.rest.terminate(signal);
+                self.rest.terminate(signal, deadline);
             }
             self.was_asked |= from_outside;
             return;
