@@ -13,7 +13,7 @@ use crate::rest::Rest;
 use crate::settle::settle;
 use crate::signals::Signal;
 use crate::spawn::spawn;
-use crate::stop::{Stop, kill};
+use crate::stop::{PATIENCE, Stop, kill};
 use crate::sys::describe;
 use crate::sys::entry::Start;
 use crate::sys::launch::Session;
@@ -150,9 +150,17 @@ impl Init<'_> {
                         self.stop_with_terminal(received.signal);
                     }
                 }
+                Event::Deadline | Event::StrangerEnded if killed => {
+                    warn!(
+                        "cannot kill the main process (another user's, and no CAP_KILL?): exiting, so that the \
+                         kernel kills it with the PID namespace"
+                    );
+                    return End::Killed(Signal::KILL);
+                }
                 Event::Deadline | Event::StrangerEnded => {
                     self.kill();
-                    kill_at = None;
+                    // The kernel kills all of PID 1's namespace when that exits, whatever PID 1 itself may signal.
+                    kill_at = (self.own.get() == 1).then(|| Instant::now() + PATIENCE);
                     killed = true;
                 }
             }

@@ -19,7 +19,7 @@ use crate::sys::signal::SignalSet;
 
 /// How long to wait for those who have been killed, so that they are reaped. Nobody can refuse to die,
 /// but one that waits for a disk may take its time, and one of another user's may not be ours to kill.
-const PATIENCE: Duration = Duration::from_secs(1);
+pub const PATIENCE: Duration = Duration::from_secs(1);
 
 /// How long signals that were queued before the main process's exit may hold up what comes after it.
 const PENDING: Duration = Duration::from_millis(100);

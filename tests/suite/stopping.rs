@@ -171,6 +171,30 @@ fn everybody_is_killed_after_a_while() {
 }
 
 #[test]
+fn pid_1_exits_if_it_may_not_kill_the_main_process() {
+    if !have_root() || !have("setpriv") {
+        return;
+    }
+    let script = "exec setpriv --bounding-set=-kill \"$@\"";
+    let mut command = in_namespace("sh");
+    command.args(["-c", script, "sh"]).arg(podinit()).args(["--kill-after", "500ms"]);
+    command.args([
+        "setpriv",
+        "--reuid=54322",
+        "--clear-groups",
+        "sh",
+        "-c",
+        "echo ready; while :; do sleep 1; done",
+    ]);
+    let mut run = Running::start(&mut command);
+    run.wait_for("ready");
+    run.signal_init(libc::SIGTERM);
+    let run = run.finish();
+    assert_eq!(run.code, Some(137), "{run:?}");
+    assert_eq!(run.stderr.matches("cannot kill the main process").count(), 1, "{run:?}");
+}
+
+#[test]
 fn a_stopped_worker_ends_as_well() {
     let stopped = ["group stopped", "session session stopped"];
     for target in ["group", "child"] {
