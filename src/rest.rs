@@ -76,8 +76,11 @@ impl Rest {
                 Some(Err(_)) => return Left::Unseen,
                 None if all.unread.is_some() || !procfs::shows_everybody(self.own) => return Left::Unseen,
                 // Zombies, which a process outside has to reap.
-                None if all.shown.iter().all(|stat| stat.id.pid == self.own) => return Left::Nobody,
-                // A non-child has exited since, and a process that it had started is a child of init now.
+                None if all.shown.iter().all(|stat| stat.id.pid == self.own) && !have_children() => {
+                    return Left::Nobody;
+                }
+                // A non-child has exited since, and a process that it had started is a child of init now: /proc shows
+                // it, or was read past its pid before it was started.
                 None => {}
             }
         }
