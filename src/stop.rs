@@ -87,20 +87,23 @@ impl Stop<'_> {
             if killed {
                 // The SIGCHLD may have to wait for its turn in a flood of other signals.
                 reap(None, self.config.warn_reaped);
+                if looks.at.is_some_and(|at| at <= Instant::now()) {
+                    // One that a killed process was starting, or that has entered since. Not at each SIGCHLD: /proc is read.
+                    self.rest.send(Signal::KILL);
+                    looks = Looks::default();
+                }
             }
             let (stranger, look_again) = match self.rest.left() {
                 Left::Nobody => return info!("nobody is left"),
-                Left::Stranger(held) => (Some(held), None),
-                Left::Children => (None, None),
+                Left::Stranger(held) => (Some(held), killed.then(|| looks.next())),
+                Left::Children => (None, killed.then(|| looks.next())),
                 Left::Unseen => (None, Some(looks.next())),
             };
             let until = [deadline, look_again].into_iter().flatten().min();
             match self.mailbox.next(until, stranger.as_ref()) {
                 Event::Signal(received) if received.signal == Signal::CHLD => {
                     reap(None, self.config.warn_reaped);
-                    if killed {
-                        self.rest.send(Signal::KILL);
-                    } else if let Some(signal) = parting {
+                    if !killed && let Some(signal) = parting {
                         self.rest.terminate_orphans(signal);
                     }
                 }
