@@ -1,10 +1,9 @@
 //! Files read whole, as those of /proc are. (std's way of doing so is several KB of code more.)
 
-use std::ffi::OsString;
 use std::os::fd::{BorrowedFd, OwnedFd};
 
 use nix::errno::Errno;
-use nix::fcntl::{AT_FDCWD, OFlag, openat, readlinkat};
+use nix::fcntl::{AT_FDCWD, OFlag, openat};
 use nix::sys::stat::Mode;
 use nix::unistd::read;
 
@@ -60,13 +59,4 @@ pub fn text(path: &str) -> Option<String> {
 /// Bytes as text, what is not UTF-8 replaced.
 pub fn to_text(content: Vec<u8>) -> String {
     String::from_utf8_lossy(&content).into_owned()
-}
-
-/// Where a symbolic link leads.
-///
-/// # Errors
-/// What readlink(2) says.
-pub fn link(path: &str) -> Result<OsString, Errno> {
-    let (directory, path) = place(path);
-    readlinkat(directory, path)
 }

@@ -5,7 +5,7 @@ use nix::errno::Errno;
 use nix::unistd::read;
 
 use crate::files;
-use crate::sys::fd::{kept_proc, read_directory};
+use crate::sys::fd::{kept_proc, read_directory, read_proc_self};
 use crate::sys::pidfd::PidFd;
 use crate::sys::process::{Pid, own_pid};
 use crate::sys::signal::SignalSet;
@@ -265,7 +265,7 @@ pub fn shows_everybody(own: Pid) -> bool {
 /// Whether /proc is there, and is that of this PID namespace: another one has another process under our number, or shows
 /// ours under another.
 fn is_own_proc(own: Pid) -> bool {
-    files::link("/proc/self").is_ok_and(|link| *link == *own.to_string())
+    read_proc_self(&mut [0; 16]).is_ok_and(|link| number(link) == Some(own.get()))
 }
 
 /// Whether /proc was mounted with `hidepid`, which has it show each user only that user's own processes.

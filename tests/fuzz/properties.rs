@@ -151,10 +151,7 @@ pub fn values(input: &[u8]) {
 /// Any PODINIT_LOG is a filter or a mistake.
 pub fn filter(input: &[u8]) {
     let Ok(text) = str::from_utf8(input) else { return };
-    if !logger::are_directives(text) {
-        return;
-    }
-    let filter = env_logger::Builder::new().parse_filters(text).build();
+    let Some(filter) = logger::filter(text) else { return };
     for level in log::Level::iter() {
         for target in ["podinit", "podinit::pod", "other"] {
             let record =
