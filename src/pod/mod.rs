@@ -5,6 +5,8 @@ mod ending;
 mod forward;
 mod unprivileged;
 
+use std::iter;
+
 use log::{info, warn};
 use nix::errno::Errno;
 
@@ -22,7 +24,7 @@ use crate::sys::describe;
 use crate::sys::fd::keep_proc_open;
 use crate::sys::privilege::own_uid;
 use crate::sys::process::{Pid, become_subreaper, lead_session, own_pid};
-use crate::sys::signal::{Disposition, Everybody, set_disposition};
+use crate::sys::signal::{Disposition, Everybody, SignalSet, set_disposition};
 use ending::{Ending, Watch};
 use unprivileged::give_up_privileges;
 
@@ -50,12 +52,16 @@ pub fn run(config: &Config) -> u8 {
     settle(&mailbox, None);
     // After `settle`, which closes what is open.
     keep_proc_open();
+    let mut early = Vec::new();
     if own_uid() == 0 && !config.keep_privileges {
         give_up_privileges();
+        // A process of uid 0 needed no capability to send these. None may be left over: it would count as sent later.
+        let pending = iter::from_fn(|| mailbox.take(SignalSet::ALL.without(Signal::CHLD)));
+        early = pending.filter(|received| received.is_from_outside()).collect();
     }
     let uid = own_uid();
     let (refused, undecided, warned) = (Vec::new(), Vec::new(), Warned::default());
-    Pod { config, own, uid, everybody, mailbox, proc_shows_all: None, refused, undecided, warned }.live()
+    Pod { config, own, uid, everybody, mailbox, proc_shows_all: None, refused, undecided, warned }.live(early)
 }
 
 struct Pod<'a> {
@@ -82,8 +88,11 @@ struct Warned {
 }
 
 impl Pod<'_> {
-    fn live(mut self) -> u8 {
+    fn live(mut self, early: Vec<Received>) -> u8 {
         let mut ending: Option<Ending> = None;
+        for received in early {
+            ending = self.handle(received, ending);
+        }
         loop {
             let watch = match &mut ending {
                 None => Watch::default(),
@@ -93,13 +102,18 @@ impl Pod<'_> {
                 },
             };
             if let Event::Signal(received) = self.mailbox.next(watch.until, watch.leader.as_ref()) {
-                match received.signal {
-                    Signal::CHLD => drop(reap(None, self.config.warn_reaped)),
-                    Signal::TERM | Signal::INT => ending = self.end(received, ending),
-                    _ => self.forward(received),
-                }
+                ending = self.handle(received, ending);
             }
         }
+    }
+
+    fn handle(&mut self, received: Received, ending: Option<Ending>) -> Option<Ending> {
+        match received.signal {
+            Signal::CHLD => drop(reap(None, self.config.warn_reaped)),
+            Signal::TERM | Signal::INT => return self.end(received, ending),
+            _ => self.forward(received),
+        }
+        ending
     }
 
     /// The containers, and whether there may be others that /proc does not show: for a pod that stops.

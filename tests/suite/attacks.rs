@@ -2,6 +2,7 @@
 //! forwarded to them, or the pod stopped. SECURITY.md has a line for each.
 
 use std::io::Write;
+use std::process::Stdio;
 
 use crate::pod::{Pod, VERSION_1, outer_pid};
 use crate::support::{
@@ -205,6 +206,45 @@ fn root_without_capabilities_may_not_signal_podinit() {
     for how in ["kill", "queue:-1", "tgkill", "namespace"] {
         assert_refused(Sender::Root, how, &["1", "15"]);
     }
+}
+
+/// Starts podinit with signals pending that were sent while it was uid 0: blocked signals stay pending over exec. `sent` is
+/// Python, run as PID 1.
+fn with_pending(sent: &str) -> Running {
+    let script = format!(
+        "import os, signal, sys
+signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
+{sent}
+os.execv(sys.argv[1], sys.argv[1:])"
+    );
+    let mut command = in_namespace("/usr/bin/python3");
+    command.args(["-c", &script]).arg(podinit()).arg("--pause");
+    Running::start_with_stdin(&mut command, Stdio::piped())
+}
+
+#[test]
+fn what_was_sent_before_podinit_took_its_uid_is_dropped() {
+    if !have_root() {
+        return;
+    }
+    let sent = "if os.fork() == 0:
+    for number in [1, 15, 37, 37]: os.kill(1, number)
+    os._exit(0)
+os.wait()";
+    Attacked::from(Pod::from(with_pending(sent))).assert_unharmed("early");
+}
+
+#[test]
+fn what_the_engine_sent_before_podinit_took_its_uid_is_handled() {
+    if !have_root() {
+        return;
+    }
+    let mut run = with_pending("print('blocked', flush=True); sys.stdin.readline()");
+    run.wait_for("blocked");
+    run.signal_init(libc::SIGTERM);
+    let run = run.finish();
+    assert_eq!(run.code, Some(0), "{run:?}");
+    assert!(run.stderr.contains("from outside the pod"), "{run:?}");
 }
 
 #[test]
