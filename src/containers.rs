@@ -3,8 +3,8 @@
 //!
 //! A container's processes come in from outside, so their parent is no process of ours (PPid 0). The
 //! first one of a container leads it; later ones are `kubectl exec` sessions and the like. Containers
-//! are told apart by their cgroups, which everybody may read; where there is one cgroup for all, ours
-//! included (a rootless podman with cgroup v1 has it so), by their mount namespaces.
+//! are told apart by their cgroups, which every process may read; those in init's own cgroup (a rootless
+//! podman with cgroup v1 puts all there) by their mount namespaces.
 
 use nix::errno::Errno;
 
@@ -58,17 +58,9 @@ pub fn all(own: Pid) -> Containers {
         .filter(|stat| stat.parent.is_none() && stat.id.pid != own)
         .map(|stat| (stat.id, procfs::cgroups(stat.id.pid)))
         .collect();
-    // init's own is read only if it can make a difference.
-    let are_equal = entered.windows(2).all(|pair| pair[0].1 == pair[1].1);
-    let one_for_all =
-        are_equal && entered.first().is_none_or(|(_, cgroups)| *cgroups == procfs::cgroups(own));
+    let own_cgroups = procfs::cgroups(own);
     let place = |(id, cgroups): (Identity, Option<String>)| {
-        let place = if one_for_all {
-            place_by_mounts(id.pid)
-        } else {
-            cgroups.map_or(Place::Unknown, Place::Cgroups)
-        };
-        (id, place)
+        (id, place(cgroups, &own_cgroups, || place_by_mounts(id.pid)))
     };
     let mut all = group(entered.into_iter().map(place).collect());
     for container in &mut all {
@@ -82,6 +74,11 @@ pub fn of(containers: &[Container], pid: Pid) -> Option<usize> {
     let cgroups = procfs::cgroups(pid).map_or(Place::Unknown, Place::Cgroups);
     let mounts = place_by_mounts(pid);
     containers.iter().position(|container| container.has(&cgroups) || container.has(&mounts))
+}
+
+/// Where a process is. In init's own cgroup its mounts distinguish it, elsewhere its cgroup.
+fn place(cgroups: Option<String>, own: &Option<String>, by_mounts: impl FnOnce() -> Place) -> Place {
+    if cgroups == *own { by_mounts() } else { cgroups.map_or(Place::Unknown, Place::Cgroups) }
 }
 
 fn place_by_mounts(pid: Pid) -> Place {
@@ -210,6 +207,16 @@ mod tests {
         assert!(other(7, "0::/pod/b"), "moved");
         assert!(other(8, "0::/pod/a"), "an exec session");
         assert!(!other(8, "0::/pod/b"));
+    }
+
+    #[test]
+    fn a_process_in_another_cgroup_does_not_join_those_in_inits_own() {
+        let own = Some("0::/pod".to_owned());
+        let entered = [("0::/pod", 1), ("0::/pod", 2), ("0::/pod/below", 3), ("0::/pod", 1)];
+        let with_place = |(n, (cgroups, mount)): (usize, (&str, u32))| {
+            (id(n as i32 + 2, n as u64), place(Some(cgroups.to_owned()), &own, || Place::Mounts(mount)))
+        };
+        assert_eq!(group(entered.into_iter().enumerate().map(with_place).collect()).len(), 3);
     }
 
     #[test]
