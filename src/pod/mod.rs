@@ -5,8 +5,6 @@ mod ending;
 mod forward;
 mod unprivileged;
 
-use std::iter;
-
 use log::{info, warn};
 use nix::errno::Errno;
 
@@ -56,8 +54,11 @@ pub fn run(config: &Config) -> u8 {
     if own_uid() == 0 && !config.keep_privileges {
         give_up_privileges();
         // A process of uid 0 needed no capability to send these. None may be left over: it would count as sent later.
-        let pending = iter::from_fn(|| mailbox.take(SignalSet::ALL.without(Signal::CHLD)));
-        early = pending.filter(|received| received.is_from_outside()).collect();
+        while let Some(received) = mailbox.take(SignalSet::ALL.without(Signal::CHLD)) {
+            if received.is_from_outside() {
+                early.push(received);
+            }
+        }
     }
     let uid = own_uid();
     let (refused, undecided, warned) = (Vec::new(), Vec::new(), Warned::default());
