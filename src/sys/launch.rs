@@ -172,11 +172,12 @@ impl Launch<'_> {
         if let Some(Err(failure)) = self.user.as_mut().map(|user| user.assume()) {
             return failure;
         }
-        // SAFETY: the directory is a C string.
-        if let Some(directory) = self.directory
-            && unsafe { libc::chdir(directory.as_ptr()) } == -1
-        {
-            return Failure::Directory(Errno::last());
+        if let Some(directory) = self.directory {
+            // SAFETY: the directory is a C string.
+            let entered = unsafe { libc::chdir(directory.as_ptr()) };
+            if entered == -1 {
+                return Failure::Directory(Errno::last());
+            }
         }
         // With all signals blocked, as they are here, nothing but SIGKILL would end the workload.
         if let Err(errno) = set_mask(self.mask) {

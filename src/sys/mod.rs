@@ -4,6 +4,7 @@
 //! masks and waits that know every signal number, a start of the workload without a copy of our
 //! memory, and a write that cannot block.
 #![allow(unsafe_code)]
+#![deny(clippy::undocumented_unsafe_blocks)]
 
 mod clone;
 pub mod entry;
