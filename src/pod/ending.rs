@@ -64,7 +64,9 @@ impl Pod<'_> {
             return Some(ending);
         }
         let sender = describe_sender(received);
-        if self.is_confined(received) && (hidden || !self.is_all_of_own_uid()) {
+        // Where init is not PID 1 there is no pod to protect.
+        let is_pod = self.everybody.is_some();
+        if is_pod && self.is_confined(received) && (hidden || !self.is_all_of_own_uid()) {
             warn!(
                 "{} from {sender} is ignored: it may not signal all that the pod consists of",
                 received.signal
