@@ -1,12 +1,13 @@
 //! podinit: PID 1 of a container, in little.
 //!
-//! The way of a signal, front to back: it arrives in `mailbox`, `init` decides what it means, and
-//! `forward` delivers it; once the workload is gone, `stop` has the `rest` end. In a pod's shared PID
-//! namespace `pod` is in the place of `init`, and delivers to the leaders of the `containers`.
+//! The way of a signal, front to back: it arrives in `mailbox` (as a `received`), `init` decides what it means, and
+//! `forward` delivers it; once the main process has exited, `stop` ends the remaining processes (`rest`). In a pod's
+//! shared PID namespace `pod` is in the place of `init`, and delivers to the leaders of the `containers`, as far as
+//! `handling` says that they handle the signal.
 //!
 //! `cli`, `persona` and `config` come before; `namespace` is for an init that makes its own; `deliver`, `spawn`,
-//! `user`, `handling`, `settle`, `reap`, `terminal`, `procfs`, `files` and `quoted` stand beside; and `sys` below them all is the
-//! only one to use `unsafe`.
+//! `user`, `settle`, `reap`, `terminal`, `procfs`, `files` and `quoted` stand beside; and `sys`, below them all, is
+//! alone in using `unsafe`.
 #![cfg_attr(not(any(test, fuzzing)), no_main)]
 // tests/fuzz builds this as a library, and reaches what it needs by `properties`.
 #![cfg_attr(fuzzing, allow(dead_code))]
