@@ -100,18 +100,32 @@ struct init start_init(const struct start *start)
     return init;
 }
 
-void await_blocked(struct init init)
+static void await_status(struct init init, bool asleep)
 {
-    char path[64], line[256];
+    char path[64], line[256], state = 0;
     unsigned long long blocked = 0;
     snprintf(path, sizeof path, "/proc/%d/status", init.pid);
-    for (long end = now() + 10000000000L; !(blocked >> (SIGTERM - 1) & 1) && now() < end;) {
+    for (long end = now() + 10000000000L; now() < end;) {
         FILE *status = fopen(path, "r");
-        while (status && fgets(line, sizeof line, status))
+        while (status && fgets(line, sizeof line, status)) {
+            sscanf(line, "State: %c", &state);
             sscanf(line, "SigBlk: %llx", &blocked);
+        }
         if (status)
             fclose(status);
+        if (blocked >> (SIGTERM - 1) & 1 && (!asleep || state == 'S'))
+            return;
     }
+}
+
+void await_blocked(struct init init)
+{
+    await_status(init, false);
+}
+
+void await_settled(struct init init)
+{
+    await_status(init, true);
 }
 
 void signal_init(struct init init, int signal)

@@ -50,6 +50,10 @@ int finish_init(struct init init, int milliseconds);
 /* Waits until PID 1 has SIGTERM blocked, which is when none that is sent can be lost any more. */
 void await_blocked(struct init init);
 
+/* Waits until it sleeps, with its signals blocked: a pause process drops what comes from inside the pod before it has its
+ * uid. */
+void await_settled(struct init init);
+
 /* Sends a signal to an init, which may have ended. */
 void signal_init(struct init init, int signal);
 

@@ -113,7 +113,7 @@ int flood_orphans_in_pod(void)
     const char *const args[] = {"--pause", "--target", "leaders", NULL};
     const char *const leader[] = {"counter", count, NULL};
     struct init init = start_init(&(struct start){.args = args});
-    await_blocked(init);
+    await_settled(init);
     pid_t pid = enter(init, 0, leader);
     await_int(&shared->ready, 1, 10000);
     int failed = flood_of_orphans(init, 0);
@@ -233,7 +233,7 @@ int flood_queued_in_pod(void)
     const char *const leader[] = {"counter", NULL};
     struct init init = start_init(&(struct start){.args = args, .own_user = true});
     struct footprint before = {0};
-    await_blocked(init);
+    await_settled(init);
     pid_t pid = enter(init, 0, leader);
     await_int(&shared->ready, 1, 10000);
     long began = now(), refused = queue_all(init, 20000, &before);
@@ -292,7 +292,7 @@ static int flood_with_deadline(const struct deadline *deadline)
         long latest = 0, never = 0, wrong = 0, sent = 0;
         for (long n = 0; n < rounds && !never; n++) {
             struct init init = start_init(&(struct start){.args = deadline->args, .own_user = true});
-            await_blocked(init);
+            await_settled(init);
             if (deadline->leader)
                 enter(init, 0, leader);
             await_int(&shared->ready, 1, 10000);
@@ -351,7 +351,7 @@ int flood_leaders(void)
     const char *const say[] = {"say", "15", NULL};
     struct init init = start_init(&(struct start){.args = args});
     struct footprint before = {0};
-    await_blocked(init);
+    await_settled(init);
     for (int n = 0; n < rounds; n++) {
         char slot[16];
         snprintf(slot, sizeof slot, "%d", n);

@@ -146,7 +146,7 @@ int race_continued_and_stopped(void)
             args[3] = actor_path;
         struct init init = start_init(&(struct start){.args = args});
         if (deadlines[kind].leader) {
-            await_blocked(init);
+            await_settled(init);
             enter(init, -1, leader);
         }
         if (deadlines[kind].code == 128 + SIGKILL) {

@@ -77,7 +77,7 @@ int race_pids_pod(void)
     if (!pids_can_be_limited())
         return SKIPPED;
     struct init init = start_init(&(struct start){.args = args, .pid_max = PID_MAX, .own_user = true});
-    await_blocked(init);
+    await_settled(init);
     pid_t first = enter(init, 0, lasting);
     pid_t leaders[1 + IDLE_LEADERS] = {first};
     for (int slot = 1; slot <= IDLE_LEADERS; slot++)

@@ -14,7 +14,7 @@ int race_leader_exits(void)
     const char *const say[] = {"say", "15", NULL};
     struct init init = start_init(&(struct start){.args = args});
     long n, missing = 0, twice = 0;
-    await_blocked(init);
+    await_settled(init);
     enter(init, 0, lasting);
     await_int(&shared->ready, 1, 10000);
     for (n = 0; n < rounds && missing < HANGS; n++) {
@@ -86,7 +86,7 @@ int race_pod_stops(void)
     for (n = 0; n < rounds && hung < HANGS; n++) {
         bool inside = n % 4 == 3;
         struct init init = start_init(&(struct start){.args = args[inside]});
-        await_blocked(init);
+        await_settled(init);
         pid_t first = enter(init, 0, lasting);
         await_int(&shared->ready, 1, 10000);
         killed += inside ? stop_from_inside(init) : stop_from_outside(init, first);
