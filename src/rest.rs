@@ -41,7 +41,7 @@ pub struct Terminated {
 
 /// Who is left.
 pub enum Left {
-    Nobody,
+    None,
     /// Children of ours; SIGCHLD tells.
     Children,
     /// No children, but somebody who came from outside; this pidfd tells.
@@ -64,7 +64,7 @@ impl Rest {
                 return Left::Children;
             }
             if self.everybody.is_none_or(|everybody| !everybody.exist()) {
-                return Left::Nobody;
+                return Left::None;
             }
             // What is left came into our PID namespace from outside, or was started by one that did.
             let all = procfs::processes();
@@ -77,7 +77,7 @@ impl Rest {
                 None if all.unread.is_some() || !procfs::shows_everybody(self.own) => return Left::Unseen,
                 // Zombies, which a process outside has to reap.
                 None if all.shown.iter().all(|stat| stat.id.pid == self.own) && !have_children() => {
-                    return Left::Nobody;
+                    return Left::None;
                 }
                 // A non-child has exited since, and a process that it had started is a child of init now: /proc shows
                 // it, or was read past its pid before it was started.

@@ -68,7 +68,7 @@ impl Stop<'_> {
     /// Has the remaining processes stop, and returns when there are none, or the time is up: `grace` from now,
     /// or `kill_at` if that comes first.
     pub fn run(mut self, grace: Duration, kill_at: Option<Instant>) {
-        if grace.is_zero() || matches!(self.rest.left(), Left::Nobody) {
+        if grace.is_zero() || matches!(self.rest.left(), Left::None) {
             return;
         }
         let parting = self.config.rewritten(Signal::TERM);
@@ -94,7 +94,7 @@ impl Stop<'_> {
                 }
             }
             let (stranger, look_again) = match self.rest.left() {
-                Left::Nobody => return info!("nobody is left"),
+                Left::None => return info!("no process is left"),
                 Left::Stranger(held) => (Some(held), killed.then(|| looks.next())),
                 Left::Children => (None, killed.then(|| looks.next())),
                 Left::Unseen => (None, Some(looks.next())),
@@ -194,7 +194,7 @@ pub fn kill(rest: &Rest) {
         .collect();
     warn!(
         "time is up, killing {}",
-        if names.is_empty() { "whoever is left".into() } else { names.join(", ") }
+        if names.is_empty() { "the remaining processes".into() } else { names.join(", ") }
     );
     rest.send(Signal::KILL);
 }
