@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use log::LevelFilter;
 
-use crate::signals::Signal;
-use crate::sys::launch::Session;
+use crate::signal::Signal;
 use crate::sys::process::End;
+use crate::sys::session::Session;
 use crate::user::User;
 
 /// Everything that podinit can be told.

@@ -9,8 +9,9 @@ use log::warn;
 use nix::errno::Errno;
 
 use crate::procfs::{self, Identity, Stat};
+use crate::signal::Signal;
 use crate::sys::pidfd::PidFd;
-use crate::sys::signal::{Queued, Signal, kill_process, queue};
+use crate::sys::signal::{Queued, kill_process, queue};
 
 /// Sends `signal` to the process `id` if it `is_meant` as it is now, and never to a later process with the same pid that
 /// is not. A signal that was queued to init is queued on, with its value; if the receiver's queue is full, it is sent

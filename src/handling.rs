@@ -2,7 +2,7 @@
 //! handle them.
 
 use crate::procfs::Status;
-use crate::signals::Signal;
+use crate::signal::Signal;
 
 /// What a process does with a signal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -12,11 +12,12 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signalfd::{SfdFlags, SignalFd, siginfo};
 
 use crate::received::Received;
+use crate::signal::{Signal, SignalSet};
 use crate::sys::describe;
 use crate::sys::fd::STDERR;
 use crate::sys::pidfd::PidFd;
 use crate::sys::process::Pid;
-use crate::sys::signal::{Signal, SignalSet, receive};
+use crate::sys::signal::{receive, to_nix};
 
 /// What a [`Mailbox`] waits for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -24,7 +25,7 @@ pub enum Event {
     /// A signal has arrived.
     Signal(Received),
     /// The process that is no child of ours has ended.
-    StrangerEnded,
+    NonChildExited,
     /// The time is up.
     Deadline,
 }
@@ -62,7 +63,7 @@ impl Mailbox {
     }
 
     fn try_open(own: Pid) -> Result<Mailbox, Errno> {
-        let fd = SignalFd::with_flags(&SignalSet::ALL.to_nix(), SfdFlags::SFD_CLOEXEC)?;
+        let fd = SignalFd::with_flags(&to_nix(SignalSet::ALL), SfdFlags::SFD_CLOEXEC)?;
         if fd.as_fd().as_raw_fd() <= STDERR {
             // We were started with it closed. Left there, it would be taken for a standard stream;
             // so take the next free number while this one is in use, and let this one go.
@@ -72,17 +73,17 @@ impl Mailbox {
         Ok(Mailbox { fd, own, blocks: Cell::new(true), reads: Cell::new(0), turn })
     }
 
-    /// Waits for whatever comes first: a signal, the end of `stranger`, or the deadline. With neither
+    /// Waits for whatever comes first: a signal, the end of `non_child`, or the deadline. With neither
     /// of these it is one blocking read.
-    pub fn next(&self, deadline: Option<Instant>, stranger: Option<&PidFd>) -> Event {
+    pub fn next(&self, deadline: Option<Instant>, non_child: Option<&PidFd>) -> Event {
         loop {
             // Before a signal is read: a flood of signals must not postpone it.
             if deadline.is_some_and(|deadline| deadline <= Instant::now()) {
                 return Event::Deadline;
             }
-            let came = match self.wait(deadline, stranger) {
+            let came = match self.wait(deadline, non_child) {
                 Ok(came) => came,
-                Err(_) => self.wait_without_descriptor(deadline, stranger),
+                Err(_) => self.wait_without_descriptor(deadline, non_child),
             };
             if let Some(event) = came {
                 return event;
@@ -105,24 +106,24 @@ impl Mailbox {
     /// # Errors
     /// What poll(2), read(2) and fcntl(2) say: EINVAL if RLIMIT_NOFILE was lowered to fewer descriptors than there are
     /// to wait for; ENOMEM; EINTR after a stop and a continuation (signal(7)).
-    fn wait(&self, deadline: Option<Instant>, stranger: Option<&PidFd>) -> Result<Option<Event>, Errno> {
+    fn wait(&self, deadline: Option<Instant>, non_child: Option<&PidFd>) -> Result<Option<Event>, Errno> {
         let taken = self.take_out_of_turn();
         if taken.is_some() {
             return Ok(taken.map(Event::Signal));
         }
         // After poll a read must not wait: a SIGCONT and a SIGSTOP sent in between take each other away.
-        self.set_blocking(deadline.is_none() && stranger.is_none())?;
+        self.set_blocking(deadline.is_none() && non_child.is_none())?;
         if !self.blocks.get() {
             let readable = |fd| PollFd::new(fd, PollFlags::POLLIN);
             let mut fds =
-                [readable(self.fd.as_fd()), readable(stranger.map_or(self.fd.as_fd(), PidFd::as_fd))];
+                [readable(self.fd.as_fd()), readable(non_child.map_or(self.fd.as_fd(), PidFd::as_fd))];
             let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
             // Not one more than needed: poll fails where there are more than descriptors allowed.
-            let fds = &mut fds[..1 + usize::from(stranger.is_some())];
+            let fds = &mut fds[..1 + usize::from(non_child.is_some())];
             poll(fds, left.map_or(PollTimeout::NONE, timeout))?;
             if fds[0].any() != Some(true) {
                 let ended = fds.get(1).is_some_and(|fd| fd.any() == Some(true));
-                return Ok(ended.then_some(Event::StrangerEnded));
+                return Ok(ended.then_some(Event::NonChildExited));
             }
         }
         Ok(self.fd.read_signal()?.and_then(|info| self.received(info)).map(Event::Signal))
@@ -157,13 +158,13 @@ impl Mailbox {
     }
 
     /// Waits in another way, a moment at the longest, where the usual one has failed.
-    fn wait_without_descriptor(&self, deadline: Option<Instant>, stranger: Option<&PidFd>) -> Option<Event> {
+    fn wait_without_descriptor(&self, deadline: Option<Instant>, non_child: Option<&PidFd>) -> Option<Event> {
         let left = deadline.map_or(MOMENT, |deadline| deadline.saturating_duration_since(Instant::now()));
         let moment = left.min(MOMENT);
         match receive(SignalSet::ALL, moment) {
             Ok(Some(info)) => self.received(info).map(Event::Signal),
             // The pidfd cannot be waited for, so the caller has to look.
-            Ok(None) => stranger.map(|_| Event::StrangerEnded),
+            Ok(None) => non_child.map(|_| Event::NonChildExited),
             Err(_) => {
                 sleep(moment);
                 None

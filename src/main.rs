@@ -1,13 +1,35 @@
-//! podinit: PID 1 of a container, in little.
+//! podinit: PID 1 of a container, or of a pod.
 //!
-//! The way of a signal, front to back: it arrives in `mailbox` (as a `received`), `init` decides what it means, and
-//! `forward` delivers it; once the main process has exited, `stop` ends the remaining processes (`rest`). In a pod's
-//! shared PID namespace `pod` is in the place of `init`, and delivers to the leaders of the `containers`, as far as
-//! `handling` says that they handle the signal.
+//! A signal's way through init, from its arrival to its delivery:
+//! - [`mailbox`]: it arrives in the signalfd
+//! - [`received`]: which process sent it, as far as the kernel says so
+//! - [`init`]: forwards and reaps while the main process lives
+//!   - `init/workload`: starts the main process
+//!   - `init/forward`: sends the signal to the main process or its group
+//!   - `init/terminal`: the controlling terminal, and what ^Z means
+//!   - `init/stop`: stops the remaining processes once the main process has exited
+//!   - `init/remaining`, `init/ancestors`: which processes remain, and which of them have been sent SIGTERM
+//! - [`pod`]: in place of `init` where containers share the PID namespace
+//!   - `pod/containers`: which containers there are, and which process leads each
+//!   - `pod/state`: what is known of the pod
+//!   - `pod/forward`: which leaders the signal is for
+//!   - `pod/ending`: waits for the containers when the pod stops
+//!   - `pod/unprivileged`: the uid without privileges
+//! - [`handling`]: what a process would do with a signal
+//! - [`deliver`]: sends a signal to one process that was found in /proc
 //!
-//! `cli`, `persona` and `config` come before; `namespace` is for an init that makes its own; `deliver`, `spawn`,
-//! `user`, `settle`, `reap`, `terminal`, `procfs`, `files` and `quoted` stand beside; and `sys`, below them all, is
-//! alone in using `unsafe`.
+//! Before that:
+//! - [`cli`]: reads the command line into a [`config`]; `cli/persona`: the names that podinit can be called by
+//! - [`user`]: looks up the user of `--user`
+//! - [`namespace`]: makes a PID namespace for `--pid-namespace`
+//!
+//! Used by all of these:
+//! - [`reap`]: reaps children
+//! - [`settle`]: closes what init was started with
+//! - [`procfs`], [`files`]: read /proc, and files
+//! - [`logger`], [`quoted`]: write to stderr; foreign text in messages
+//! - [`signal`]: numbers, names and sets of signals
+//! - [`sys`]: every system call that nix lacks, and all `unsafe`
 #![cfg_attr(not(any(test, fuzzing)), no_main)]
 // tests/fuzz builds this as a library, and reaches what it needs by `properties`.
 #![cfg_attr(fuzzing, allow(dead_code))]
@@ -15,16 +37,13 @@
 
 mod cli;
 mod config;
-mod containers;
 mod deliver;
 mod files;
-mod forward;
 mod handling;
 mod init;
 mod logger;
 mod mailbox;
 mod namespace;
-mod persona;
 mod pod;
 mod procfs;
 #[cfg(any(test, fuzzing))]
@@ -33,13 +52,9 @@ pub mod properties;
 mod quoted;
 mod reap;
 mod received;
-mod rest;
 mod settle;
-mod signals;
-mod spawn;
-mod stop;
+mod signal;
 mod sys;
-mod terminal;
 mod user;
 
 use log::error;
@@ -47,13 +62,14 @@ use nix::errno::Errno;
 use nix::unistd::write;
 
 use cli::Command;
-use persona::Persona;
+use cli::persona::Persona;
 use sys::describe;
 use sys::entry::Start;
 use sys::fd::{STDOUT, standard};
 
-/// Does what the command line says and returns the exit status. `sys::entry` calls it, with every
-/// signal blocked.
+sys::entry::entry_point!(run);
+
+/// Does what the command line says and returns the exit status. Every signal is blocked.
 fn run(start: Start) -> u8 {
     logger::start(start.env.value(logger::FILTER_VARIABLE));
     let persona = Persona::called(start.args.iter().next());
@@ -76,10 +92,10 @@ fn run(start: Start) -> u8 {
 }
 
 fn print(text: &str, persona: &Persona) -> u8 {
-    let mut rest = text.as_bytes();
-    while !rest.is_empty() {
-        match write(standard(STDOUT), rest) {
-            Ok(written) => rest = &rest[written..],
+    let mut left = text.as_bytes();
+    while !left.is_empty() {
+        match write(standard(STDOUT), left) {
+            Ok(written) => left = &left[written..],
             Err(Errno::EINTR) => {}
             Err(errno) => {
                 error!("stdout: {}", describe(errno));

@@ -5,15 +5,15 @@ use log::{error, warn};
 
 use crate::config::{Config, Target};
 use crate::init;
+use crate::init::workload::spawn_init;
 use crate::mailbox::Mailbox;
-use crate::signals::Signal;
-use crate::spawn::spawn_init;
+use crate::signal::Signal;
 use crate::sys::describe;
 use crate::sys::entry::Start;
-use crate::sys::launch::Session;
 use crate::sys::process::{
     Pid, make_pid_namespace, mount_own_proc, own_pid, set_own_name, signal_on_parent_death,
 };
+use crate::sys::session::Session;
 use crate::sys::signal::{Disposition, set_disposition};
 
 /// Runs the workload that begins at argument `program` in a PID namespace of its own, and returns our exit

@@ -5,10 +5,10 @@ use nix::errno::Errno;
 use nix::unistd::read;
 
 use crate::files;
+use crate::signal::SignalSet;
 use crate::sys::fd::{kept_proc, read_directory, read_proc_self};
 use crate::sys::pidfd::PidFd;
 use crate::sys::process::{Pid, own_pid};
-use crate::sys::signal::SignalSet;
 
 /// The name of a process, which is up to itself; `?` where /proc does not say.
 pub fn name(pid: Pid) -> String {
@@ -290,7 +290,7 @@ fn may_see_hidden() -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sys::signal::Signal;
+    use crate::signal::Signal;
 
     #[test]
     fn a_name_may_hold_anything() {

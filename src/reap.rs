@@ -4,8 +4,9 @@ use log::{Level, debug, log_enabled, warn};
 use nix::errno::Errno;
 
 use crate::procfs;
+use crate::signal::Signal;
 use crate::sys::process::{Change, Pid, own_pid, peek_ended, take_change};
-use crate::sys::signal::{Signal, kill_process};
+use crate::sys::signal::kill_process;
 
 /// Whether anybody wants to know whom [`reap`] reaps.
 pub fn names_orphans(warn_reaped: bool) -> bool {

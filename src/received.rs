@@ -4,8 +4,9 @@ use std::fmt;
 
 use nix::sys::signalfd::siginfo;
 
+use crate::signal::Signal;
 use crate::sys::process::Pid;
-use crate::sys::signal::{Queued, Signal};
+use crate::sys::signal::Queued;
 
 /// How a signal was sent (`si_code`, sigaction(2)). This decides whether its pid and uid can be believed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -53,9 +54,9 @@ pub struct Received {
     pub signal: Signal,
     /// How it was sent.
     pub origin: Origin,
-    /// The pid of its sender; 0 if that lives outside init's PID namespace, or is the kernel. Only with
-    /// [`Origin::Process`] can it be believed.
-    pub sender: u32,
+    /// The pid of its sender; `None` if that is outside the PID namespace, or the kernel. Only with [`Origin::Process`]
+    /// can it be believed.
+    pub sender: Option<Pid>,
     /// The sender's real uid; the same holds for it.
     pub uid: u32,
 }
@@ -66,7 +67,8 @@ impl Received {
         let signal = Signal::new(i32::try_from(info.ssi_signo).ok()?)?;
         let queued = Queued { value: info.ssi_ptr, sender: info.ssi_pid, uid: info.ssi_uid };
         let origin = Origin::of(signal, info.ssi_code, queued);
-        Some(Received { signal, origin, sender: info.ssi_pid, uid: info.ssi_uid })
+        let sender = i32::try_from(info.ssi_pid).ok().and_then(Pid::new);
+        Some(Received { signal, origin, sender, uid: info.ssi_uid })
     }
 
     /// Whether it is an echo of init's own doing: a log line written to a pipe without a reader, or to a file at its
@@ -74,18 +76,17 @@ impl Received {
     pub fn is_own(self, own: Pid) -> bool {
         matches!(self.signal, Signal::PIPE | Signal::XFSZ)
             && self.origin == Origin::Process
-            && i64::from(self.sender) == i64::from(own.get())
+            && self.sender == Some(own)
     }
 
     /// Whether it comes from outside the PID namespace: the kernel gives such a sender the pid 0 (kill(2)).
     pub fn is_from_outside(self) -> bool {
-        self.origin == Origin::Process && self.sender == 0
+        self.origin == Origin::Process && self.sender.is_none()
     }
 
     /// The process in this PID namespace that sent it, if the kernel says so.
     pub fn sending_process(self) -> Option<Pid> {
-        let sender = i32::try_from(self.sender).ok().and_then(Pid::new);
-        sender.filter(|_| self.origin == Origin::Process)
+        self.sender.filter(|_| self.origin == Origin::Process)
     }
 }
 
@@ -119,7 +120,7 @@ mod tests {
             (Origin::Other, 7, false, None),
             (Origin::Kernel, 0, false, None),
         ] {
-            let received = Received { signal: Signal::TERM, origin, sender, uid: 0 };
+            let received = Received { signal: Signal::TERM, origin, sender: Pid::new(sender), uid: 0 };
             assert_eq!(
                 (received.is_from_outside(), received.sending_process()),
                 (outside, inside),

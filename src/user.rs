@@ -5,15 +5,13 @@ use nix::errno::Errno;
 
 use crate::files;
 use crate::quoted::Quoted;
+use crate::sys::credentials::Credentials;
 use crate::sys::describe;
 
 /// Which user a workload runs as.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct User {
-    pub uid: u32,
-    pub gid: u32,
-    /// The supplementary groups, in ascending order.
-    pub groups: Vec<u32>,
+    pub credentials: Credentials,
     /// The home directory: `/` if /etc/passwd has none.
     pub home: String,
 }
@@ -54,7 +52,7 @@ pub fn find_in(passwd: &str, group: &str, text: &str) -> Result<User, String> {
     // No variable can hold a NUL.
     let is_path = |home: &&str| !home.is_empty() && !home.contains('\0');
     let home = entry.and_then(|entry| entry.get(5).copied()).filter(is_path);
-    Ok(User { uid, gid, groups, home: home.unwrap_or("/").to_owned() })
+    Ok(User { credentials: Credentials { uid, gid, groups }, home: home.unwrap_or("/").to_owned() })
 }
 
 /// The number of the user or group that `key` names, and its line, if there is one. A number always means that number,
@@ -120,7 +118,10 @@ mod tests {
         all:x:4294967295:odd\n12:x:13:\n7:x:9:1234\n";
 
     fn found(text: &str) -> Result<(u32, u32, Vec<u32>), String> {
-        find_in(PASSWD, GROUP, text).map(|user| (user.uid, user.gid, user.groups))
+        find_in(PASSWD, GROUP, text).map(|user| {
+            let Credentials { uid, gid, groups } = user.credentials;
+            (uid, gid, groups)
+        })
     }
 
     #[test]
@@ -153,7 +154,7 @@ mod tests {
     #[test]
     fn an_empty_name_is_no_user_and_no_member() {
         let (passwd, group) = (":x:1000:1000::/:\n", "root:x:0:\ndisk:x:6:\nodd:x:7:,\n");
-        let user = find_in(passwd, group, "1000").unwrap();
+        let user = find_in(passwd, group, "1000").unwrap().credentials;
         assert_eq!((user.gid, user.groups), (1000, vec![]));
         assert!(find_in(passwd, group, "").is_err());
     }

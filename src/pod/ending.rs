@@ -5,13 +5,13 @@ use std::time::{Duration, Instant};
 use log::{Level, log, warn};
 use nix::errno::Errno;
 
-use super::{Pod, describe_sender};
+use super::containers::{Container, Containers};
+use super::state::{Pod, describe_sender};
 use crate::config::Config;
-use crate::containers::{Container, Containers};
 use crate::handling::{Handling, handling};
 use crate::procfs::{self, Identity, Stat, Status};
 use crate::received::{Origin, Received};
-use crate::signals::Signal;
+use crate::signal::Signal;
 use crate::sys::pidfd::PidFd;
 
 /// How soon to look again where no event says that a process has ended: /proc hides it, or there are no pidfds (before

@@ -6,13 +6,13 @@ use std::time::{Duration, Instant};
 use log::{debug, warn};
 use nix::errno::Errno;
 
-use super::{Pod, describe_sender};
+use super::containers::{self, Container};
+use super::state::{Pod, describe_sender};
 use crate::config::PodTarget;
-use crate::containers::{self, Container};
 use crate::handling::{Handling, handling};
 use crate::procfs::{self, Identity, Status};
 use crate::received::Received;
-use crate::signals::Signal;
+use crate::signal::Signal;
 
 /// How long leaders are looked at again that block a signal and do not sleep, for each signal. A fork blocks for less than
 /// a millisecond; one under load may take longer.

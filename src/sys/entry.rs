@@ -4,15 +4,16 @@
 //! descriptors and installs SEGV handlers, all of which the workload would inherit. It also comes
 //! first, and what PID 1 has not blocked is lost.
 
-use std::ffi::{CStr, CString, OsStr, c_char, c_int};
+use std::ffi::{CStr, CString, OsStr, c_char};
 use std::os::unix::ffi::OsStrExt;
 use std::ptr;
 
 use super::fd::write_stderr_nowait;
-use super::signal::{self, SignalSet};
+use super::signal::block_all;
+use crate::signal::SignalSet;
 
 /// The exit status where signals cannot be blocked: a failure of init's own.
-const CANNOT_BLOCK: c_int = 125;
+const CANNOT_BLOCK: u8 = 125;
 
 /// What the process was started with.
 pub struct Start {
@@ -24,16 +25,34 @@ pub struct Start {
     pub mask: SignalSet,
 }
 
-#[cfg_attr(not(any(test, fuzzing)), unsafe(export_name = "main"))]
-#[cfg_attr(any(test, fuzzing), unsafe(export_name = "podinit_main"))]
-extern "C" fn main(_argc: c_int, argv: *mut *mut c_char, envp: *mut *mut c_char) -> c_int {
-    let Ok(mask) = signal::block_all() else {
+/// Defines the C library's `main`, which calls `$run` with every signal blocked and exits with what that returns. For
+/// the crate's root: it is the one that knows what to run.
+macro_rules! entry_point {
+    ($run:path) => {
+        #[allow(unsafe_code)]
+        #[cfg_attr(not(any(test, fuzzing)), unsafe(export_name = "main"))]
+        #[cfg_attr(any(test, fuzzing), unsafe(export_name = "podinit_main"))]
+        extern "C" fn c_main(
+            _argc: std::ffi::c_int,
+            argv: *mut *mut std::ffi::c_char,
+            envp: *mut *mut std::ffi::c_char,
+        ) -> std::ffi::c_int {
+            $crate::sys::entry::start(argv, envp, $run).into()
+        }
+    };
+}
+pub(crate) use entry_point;
+
+/// Blocks every signal, calls `run` and returns what that returns. For [`entry_point`] alone: `argv` and `envp` are the
+/// kernel's.
+pub fn start(argv: *mut *mut c_char, envp: *mut *mut c_char, run: fn(Start) -> u8) -> u8 {
+    let Ok(mask) = block_all() else {
         let _ = write_stderr_nowait(
             b"podinit: cannot block signals: rt_sigprocmask fails (does a seccomp filter forbid it?)\n",
         );
         return CANNOT_BLOCK;
     };
-    c_int::from(crate::run(Start { args: Vector(argv), env: Vector(envp), mask }))
+    run(Start { args: Vector(argv), env: Vector(envp), mask })
 }
 
 /// A NULL-terminated array of C strings that lives as long as the process: argv or envp.

@@ -7,14 +7,16 @@
 #![deny(clippy::undocumented_unsafe_blocks)]
 
 mod clone;
+pub mod credentials;
 pub mod entry;
 pub mod fd;
-pub mod launch;
 mod memory;
 pub mod pidfd;
 pub mod privilege;
 pub mod process;
+pub mod session;
 pub mod signal;
+pub mod vfork;
 
 use std::ffi::CStr;
 

@@ -7,7 +7,8 @@ use nix::errno::Errno;
 
 use super::check;
 use super::process::Pid;
-use super::signal::{Queued, QueuedInfo, Signal};
+use super::signal::{Queued, QueuedInfo};
+use crate::signal::Signal;
 
 /// A hold on one process.
 pub struct PidFd(OwnedFd);

@@ -2,18 +2,12 @@
 
 use std::ptr;
 
-#[cfg(not(any(target_arch = "x86", target_arch = "arm")))]
-pub(super) use libc::{SYS_setgroups, SYS_setresgid, SYS_setresuid};
-// There, the calls with these names take ids of 16 bits.
-#[cfg(any(target_arch = "x86", target_arch = "arm"))]
-pub(super) use libc::{
-    SYS_setgroups32 as SYS_setgroups, SYS_setresgid32 as SYS_setresgid, SYS_setresuid32 as SYS_setresuid,
-};
 use nix::errno::Errno;
 use nix::sys::prctl;
 use nix::unistd::geteuid;
 
 use super::check;
+use super::credentials::{SYS_setgroups, SYS_setresgid, SYS_setresuid};
 
 /// The capability to signal processes of any user.
 const CAP_KILL: u32 = 5;

@@ -11,8 +11,8 @@ use nix::time::{ClockId, clock_gettime};
 use nix::unistd;
 
 use super::check;
-use super::fd::{standard, write_stderr_nowait};
-use super::signal::Signal;
+use super::fd::write_stderr_nowait;
+use crate::signal::Signal;
 
 /// The id of one process: always positive, so that it can never mean a group or everybody.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -177,49 +177,6 @@ pub fn become_subreaper() -> Result<(), Errno> {
 pub fn signal_on_parent_death(signal: Signal) -> Result<(), Errno> {
     // SAFETY: this prctl takes a number.
     check(unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, signal.number()) }.into()).map(|_| ())
-}
-
-/// Makes init the leader of a session of its own, if it does not lead one. SIGCONT needs no permission between processes
-/// of one session (kill(2)).
-///
-/// # Errors
-/// EPERM if init leads a process group of another session.
-pub fn lead_session() -> Result<(), Errno> {
-    if leads_session() { Ok(()) } else { unistd::setsid().map(drop) }
-}
-
-/// Whether init leads its session, by getsid(2).
-fn leads_session() -> bool {
-    unistd::getsid(None) == Ok(unistd::getpid())
-}
-
-/// The own process group, by getpgrp(2); 0 if its first process is outside the PID namespace.
-pub fn own_group() -> i32 {
-    unistd::getpgrp().as_raw()
-}
-
-/// The foreground process group of the terminal behind the standard descriptor `fd`, by tcgetpgrp(3); 0 if it is outside
-/// the PID namespace.
-///
-/// # Errors
-/// ENOTTY if `fd` is not the controlling terminal.
-pub fn foreground_group(fd: i32) -> Result<i32, Errno> {
-    unistd::tcgetpgrp(standard(fd)).map(unistd::Pid::as_raw)
-}
-
-/// Puts the process group `group` in the foreground of the terminal behind the standard descriptor `fd`.
-///
-/// # Errors
-/// What tcsetpgrp(3) says.
-pub fn set_foreground_group(fd: i32, group: i32) -> Result<(), Errno> {
-    unistd::tcsetpgrp(standard(fd), unistd::Pid::from_raw(group))
-}
-
-/// Gives up the controlling terminal, if it is the one on stdin. Returns whether that made the kernel
-/// send SIGHUP and SIGCONT to its foreground group: it does if init leads the session (TIOCNOTTY).
-pub fn give_up_terminal() -> bool {
-    // SAFETY: this ioctl takes numbers.
-    unsafe { libc::ioctl(0, libc::TIOCNOTTY) == 0 && leads_session() }
 }
 
 /// Makes a PID namespace, whose PID 1 the next child is, and a mount namespace for its /proc.

@@ -10,80 +10,15 @@ use nix::sys::signal::SigSet;
 
 use super::check;
 use super::process::{Pid, own_pid};
+use crate::signal::{Signal, SignalSet};
 
-/// A signal by its number, 1 to 64: nix's `Signal` ends at 31.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Signal(u8);
-
-impl Signal {
-    /// The highest signal number of Linux.
-    pub const MAX: i32 = 64;
-
-    pub const HUP: Signal = Signal(libc::SIGHUP as u8);
-    pub const INT: Signal = Signal(libc::SIGINT as u8);
-    pub const QUIT: Signal = Signal(libc::SIGQUIT as u8);
-    pub const KILL: Signal = Signal(libc::SIGKILL as u8);
-    pub const PIPE: Signal = Signal(libc::SIGPIPE as u8);
-    pub const TERM: Signal = Signal(libc::SIGTERM as u8);
-    pub const CHLD: Signal = Signal(libc::SIGCHLD as u8);
-    pub const CONT: Signal = Signal(libc::SIGCONT as u8);
-    pub const STOP: Signal = Signal(libc::SIGSTOP as u8);
-    pub const TSTP: Signal = Signal(libc::SIGTSTP as u8);
-    pub const TTIN: Signal = Signal(libc::SIGTTIN as u8);
-    pub const TTOU: Signal = Signal(libc::SIGTTOU as u8);
-    pub const XFSZ: Signal = Signal(libc::SIGXFSZ as u8);
-
-    /// The signal with this number, if there is one.
-    pub const fn new(number: i32) -> Option<Signal> {
-        if number >= 1 && number <= Signal::MAX { Some(Signal(number as u8)) } else { None }
-    }
-
-    /// Its number.
-    pub const fn number(self) -> i32 {
-        self.0 as i32
-    }
-}
-
-/// A set of signals as the kernel keeps it: bit n-1 stands for signal n.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-#[repr(transparent)]
-pub struct SignalSet(u64);
-
-impl SignalSet {
-    /// Every signal there is.
-    pub const ALL: SignalSet = SignalSet(!0);
-
-    /// 1 to 31, of which each is pending once at the most.
-    pub const STANDARD: SignalSet = SignalSet(0x7fff_ffff);
-
-    /// The set that these bits stand for, as in /proc/PID/status.
-    pub fn from_bits(bits: u64) -> SignalSet {
-        SignalSet(bits)
-    }
-
-    /// The set of one signal.
-    pub fn of(signal: Signal) -> SignalSet {
-        SignalSet(1 << (signal.number() - 1))
-    }
-
-    /// Whether `signal` is in it.
-    pub fn contains(self, signal: Signal) -> bool {
-        self.0 & SignalSet::of(signal).0 != 0
-    }
-
-    /// This set without `signal`.
-    pub fn without(self, signal: Signal) -> SignalSet {
-        SignalSet(self.0 & !SignalSet::of(signal).0)
-    }
-
-    /// The set as nix's signalfd wants it.
-    pub fn to_nix(self) -> SigSet {
-        // SAFETY: sigset_t is plain bits, and its first 64 are what the kernel reads.
-        unsafe {
-            let mut set: libc::sigset_t = std::mem::zeroed();
-            ptr::from_mut(&mut set).cast::<u64>().write_unaligned(self.0);
-            SigSet::from_sigset_t_unchecked(set)
-        }
+/// The set as nix's signalfd takes it.
+pub fn to_nix(set: SignalSet) -> SigSet {
+    // SAFETY: sigset_t is plain bits, and its first 64 are what the kernel reads.
+    unsafe {
+        let mut nix: libc::sigset_t = std::mem::zeroed();
+        ptr::from_mut(&mut nix).cast::<u64>().write_unaligned(set.bits());
+        SigSet::from_sigset_t_unchecked(nix)
     }
 }
 
@@ -105,7 +40,7 @@ pub fn block_all() -> Result<SignalSet, Errno> {
 /// # Errors
 /// As for [`block_all`].
 pub fn set_mask(mask: SignalSet) -> Result<SignalSet, Errno> {
-    let mut old = SignalSet(0);
+    let mut old = SignalSet::NONE;
     // SAFETY: both masks are 8 bytes, as the size says.
     let answer = unsafe {
         libc::syscall(
@@ -219,7 +154,7 @@ pub fn act_by_default(signal: Signal) {
 
 /// Whether `signal` has been sent to us, and waits to be received.
 pub fn is_pending(signal: Signal) -> bool {
-    let mut pending = SignalSet(0);
+    let mut pending = SignalSet::NONE;
     // SAFETY: the set is 8 bytes, as the size says.
     unsafe { libc::syscall(libc::SYS_rt_sigpending, &raw mut pending, size_of::<SignalSet>()) };
     pending.contains(signal)

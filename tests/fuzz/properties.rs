@@ -7,13 +7,14 @@ use std::fmt::Write;
 use std::os::unix::ffi::OsStrExt;
 use std::time::{Duration, Instant};
 
+use crate::cli::persona::{self, Persona};
+use crate::cli::values;
 use crate::cli::{self, Command};
 use crate::config::Config;
-use crate::containers::{self, Place};
 use crate::logger;
-use crate::persona::{self, Persona};
+use crate::pod::containers::{self, Place};
 use crate::procfs::{self, Identity, Stat, Status};
-use crate::signals::{self, Signal};
+use crate::signal::{self, Signal};
 use crate::sys::entry::Vector;
 use crate::sys::process::{End, Pid};
 use crate::user;
@@ -116,14 +117,14 @@ fn check_duration(duration: Duration) {
 /// A signal that is understood is one of the kernel's, and its own name means the same signal.
 pub fn signal(input: &[u8]) {
     let Ok(text) = str::from_utf8(input) else { return };
-    let Some(signal) = signals::parse(text) else { return };
+    let Some(signal) = signal::parse(text) else { return };
     assert!((1..=64).contains(&signal.number()), "{text:?} is signal {}", signal.number());
     let name = signal.to_string();
     for again in [&*name, &name.to_lowercase(), name.trim_start_matches("SIG"), &signal.number().to_string()]
     {
         // 32 and 33 are the C library's own, and have no name.
         assert!(
-            signals::parse(again) == Some(signal) || again.contains(' '),
+            signal::parse(again) == Some(signal) || again.contains(' '),
             "{text:?} is {name}, {again:?} is not"
         );
     }
@@ -135,16 +136,16 @@ pub fn signal(input: &[u8]) {
 /// Durations, rewritings and exit codes: one that is understood, written down plainly, means the same.
 pub fn values(input: &[u8]) {
     let Ok(text) = str::from_utf8(input) else { return };
-    if let Some(duration) = cli::duration(text) {
+    if let Some(duration) = values::duration(text) {
         check_duration(duration);
-        assert_eq!(cli::duration(&format!("{}ms", duration.as_millis())), Some(duration), "{text:?}");
+        assert_eq!(values::duration(&format!("{}ms", duration.as_millis())), Some(duration), "{text:?}");
     }
-    if let Some(rewrite) = cli::rewrite(text) {
+    if let Some(rewrite) = values::rewrite(text) {
         let to = rewrite.to.map_or(0, Signal::number);
-        assert_eq!(cli::rewrite(&format!("{}:{to}", rewrite.from.number())), Some(rewrite), "{text:?}");
+        assert_eq!(values::rewrite(&format!("{}:{to}", rewrite.from.number())), Some(rewrite), "{text:?}");
     }
-    if let Some(remap) = cli::remap(text) {
-        assert_eq!(cli::remap(&format!("{}:{}", remap.from, remap.to)), Some(remap), "{text:?}");
+    if let Some(remap) = values::remap(text) {
+        assert_eq!(values::remap(&format!("{}:{}", remap.from, remap.to)), Some(remap), "{text:?}");
     }
 }
 
@@ -336,12 +337,15 @@ pub fn user(input: &[u8]) {
     let (wanted, passwd, group) = (next(), next(), next());
     match user::find_in(&passwd, &group, &wanted) {
         Ok(found) => {
-            assert!(found.uid != u32::MAX && found.gid != u32::MAX, "{wanted:?}: {found:?}");
-            assert!(!found.groups.contains(&u32::MAX), "{wanted:?}: {found:?}");
+            assert!(
+                found.credentials.uid != u32::MAX && found.credentials.gid != u32::MAX,
+                "{wanted:?}: {found:?}"
+            );
+            assert!(!found.credentials.groups.contains(&u32::MAX), "{wanted:?}: {found:?}");
             let (name, of_group) =
                 wanted.split_once(':').map_or((&*wanted, None), |(name, it)| (name, Some(it)));
-            check_id(name, found.uid, &passwd);
-            of_group.into_iter().for_each(|name| check_id(name, found.gid, &group));
+            check_id(name, found.credentials.uid, &passwd);
+            of_group.into_iter().for_each(|name| check_id(name, found.credentials.gid, &group));
         }
         Err(problem) => check_message(&problem),
     }

@@ -1,89 +1,32 @@
 //! The command line, made into a [`Config`].
 
+pub mod persona;
+pub mod values;
+
 use std::borrow::Cow;
 use std::ffi::{CString, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
-use std::time::Duration;
 
 use lexopt::{Arg, Parser};
 use log::LevelFilter;
 
-use crate::config::{AtExit, Config, PodTarget, Remap, Rewrite, Subreaper, Target};
-use crate::persona::{self, Persona, single_child};
+use crate::config::{AtExit, Config, Subreaper, Target};
 use crate::quoted::Quoted;
-use crate::signals;
+use crate::signal;
 use crate::sys::entry::Vector;
 use crate::user;
+use persona::{Persona, single_child};
+use values::{AnyTarget, duration, remap, rewrite, target};
 
 /// What `--help` prints.
-pub const HELP: &str = "\
-Usage: podinit [OPTIONS] [--] PROGRAM [ARG...]
-       podinit --pause [OPTIONS]
-
-Runs PROGRAM as the init of a container would: starts it in a process group of
-its own, forwards signals to it, reaps every orphan, and exits as it did. When
-PROGRAM has exited, the remaining processes get SIGTERM, and time to act on it.
-
-  -g, --target group    forward signals to PROGRAM's process group (default)
-  -c, --single-child, --target child
-                        forward signals to PROGRAM alone
-      --target all      forward signals to all processes: as PID 1, of the PID
-                        namespace; otherwise all descendants
-  -r, --rewrite A:B     forward signal B where A arrived; 0 for B drops it;
-                        repeatable. TERM:0 drops podinit's own SIGTERM too, and
-                        then --grace is not waited for
-      --grace DURATION  how long to wait for the remaining processes before
-                        SIGKILL (default 5s); 0 exits at once
-      --kill-after DURATION
-                        SIGKILL all processes this long after the first
-                        forwarded SIGTERM, SIGINT or SIGQUIT
-  -e, --remap CODE[:NEW]
-                        exit with NEW (default 0) in place of CODE; repeatable
-      --die-alike       if a signal killed PROGRAM, be killed by it too, so
-                        that the parent sees it (not as PID 1)
-      --user USER[:GROUP]
-                        run PROGRAM as this user: names or numbers
-      --workdir DIR     run PROGRAM in this directory
-      --env NAME=VALUE  set a variable for PROGRAM; repeatable
-      --pid-namespace   be PID 1 of a new PID namespace with its own /proc
-  -p, --parent-death SIGNAL
-                        have SIGNAL sent to podinit when its parent dies
-  -s, --subreaper       adopt orphans also where podinit is not PID 1: the
-                        default, except under the name tini
-  -w, --warn-reaped     log each orphan that is reaped
-  -v, --verbose         log more; up to three times
-  -h, --help            print this
-  -V, --version         print the version
-  -l, -L, --license     print the license
-      --list-names      print the names it may be called by: under another
-                        init's name podinit has that one's defaults
-
-Pod mode:
-  -P, --pause           be the pause process of a pod's shared PID namespace,
-                        as if called `pause`
-      --target leaders  forward signals to the first process of each container,
-                        if it handles them (default)
-      --target sender   ... of that container alone that the signal came from
-      --target none     ... to no process: reap and stop only
-      --keep-privileges if root, stay so; by default it takes a random uid and
-                        keeps CAP_KILL alone
-
-Signals are names (TERM, SIGTERM, RTMIN+3) or numbers; durations 500ms, 10s, 1m
-or 2h. Options end at the first other word.
-
-Exit status: PROGRAM's, or 128+n if signal n killed it; 127 if PROGRAM is not
-found, 126 if it cannot be executed, 125 if podinit itself failed.
-
-Environment: PODINIT_LOG  what to log: off, error, warn (default), info, debug,
-                          trace
-";
+pub const HELP: &str = include_str!("help.txt");
 
 /// What `--license` prints.
 const LICENSE: &str = concat!(
     "podinit may be used under the Apache License, Version 2.0\n",
     "(https://www.apache.org/licenses/LICENSE-2.0), or under the following one,\n",
     "as you prefer.\n\n",
-    include_str!("../LICENSE-MIT"),
+    include_str!("../../LICENSE-MIT"),
 );
 
 /// What to do.
@@ -156,7 +99,7 @@ fn parse_options(persona: &Persona, args: Vector, mut config: Config) -> Result<
                 config.remap.push(value(&mut parser, "exit code", remap)?);
             }
             Arg::Short('p') | Arg::Long("parent-death") => {
-                config.parent_death = Some(value(&mut parser, "signal", signals::parse)?);
+                config.parent_death = Some(value(&mut parser, "signal", signal::parse)?);
             }
             Arg::Long("user") => {
                 let text = raw_value(&mut parser)?;
@@ -277,13 +220,6 @@ fn raised(level: LevelFilter, by: u8) -> LevelFilter {
     all.take(1 + usize::from(by)).last().unwrap_or(level)
 }
 
-/// What `--target` takes.
-#[derive(Clone, Copy)]
-enum AnyTarget {
-    Init(Target),
-    Pod(PodTarget),
-}
-
 /// The value of the option just met, as `parse` understands it.
 fn value<T>(parser: &mut Parser, what: &str, parse: fn(&str) -> Option<T>) -> Result<T, String> {
     let text = raw_value(parser)?;
@@ -306,57 +242,15 @@ fn not_valid(what: &str, text: &[u8]) -> String {
     format!("not a valid {what}: {}", Quoted(text))
 }
 
-fn target(text: &str) -> Option<AnyTarget> {
-    Some(match text {
-        "group" => AnyTarget::Init(Target::Group),
-        "child" => AnyTarget::Init(Target::Child),
-        "all" => AnyTarget::Init(Target::All),
-        "leaders" => AnyTarget::Pod(PodTarget::Leaders),
-        "sender" => AnyTarget::Pod(PodTarget::Sender),
-        "none" => AnyTarget::Pod(PodTarget::None),
-        _ => return None,
-    })
-}
-
-/// `A:B`, two signals; or `A:0`.
-pub fn rewrite(text: &str) -> Option<Rewrite> {
-    let (from, to) = text.split_once(':')?;
-    let to = if to == "0" { None } else { Some(signals::parse(to)?) };
-    Some(Rewrite { from: signals::parse(from)?, to })
-}
-
-/// A whole number of `ms`, `s`, `m` or `h`; of seconds, if it says none of these.
-pub fn duration(text: &str) -> Option<Duration> {
-    let (number, unit) = text.split_at(text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len()));
-    let number: u64 = number.parse().ok()?;
-    let milliseconds = match unit {
-        "ms" => 1,
-        "s" | "" => 1_000,
-        "m" => 60_000,
-        "h" => 3_600_000,
-        _ => return None,
-    };
-    number.checked_mul(milliseconds).map(Duration::from_millis)
-}
-
-/// `CODE` or `CODE:NEW`.
-pub fn remap(text: &str) -> Option<Remap> {
-    let (from, to) = text.split_once(':').unwrap_or((text, "0"));
-    Some(Remap { from: exit_code(from)?, to: exit_code(to)? })
-}
-
-/// 0 to 255, in digits alone: `u8::from_str` would take a `+` as well.
-fn exit_code(text: &str) -> Option<u8> {
-    text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok())?
-}
-
 #[cfg(test)]
 mod tests {
     use std::ffi::OsStr;
+    use std::time::Duration;
 
     use super::*;
-    use crate::signals::Signal;
-    use crate::sys::launch::Session;
+    use crate::config::{PodTarget, Remap, Rewrite};
+    use crate::signal::Signal;
+    use crate::sys::session::Session;
 
     fn parse(words: &[&str], env: &[&str]) -> Result<Command, String> {
         super::parse(Persona::called(words.first().map(OsStr::new)), Vector::of(words), Vector::of(env))

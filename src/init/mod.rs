@@ -1,27 +1,34 @@
 //! The life of an init: start the workload, pass signals on, reap, and leave as the workload did.
 
+mod ancestors;
+mod forward;
+mod remaining;
+mod stop;
+pub mod terminal;
+pub mod workload;
+
 use std::time::{Duration, Instant};
 
 use log::{error, info, warn};
 use nix::sched::sched_yield;
 
 use crate::config::{AtExit, Config, Subreaper, Target};
-use crate::forward::Forwarder;
 use crate::mailbox::{Event, Mailbox};
 use crate::reap::reap;
-use crate::rest::Rest;
 use crate::settle::settle;
-use crate::signals::Signal;
-use crate::spawn::spawn;
-use crate::stop::{PATIENCE, Stop, kill};
+use crate::signal::Signal;
 use crate::sys::describe;
 use crate::sys::entry::Start;
-use crate::sys::launch::Session;
 use crate::sys::process::{
     Change, End, Pid, become_subreaper, leave_no_core, own_pid, parent_pid, signal_on_parent_death,
 };
+use crate::sys::session::Session;
 use crate::sys::signal::{Disposition, act_by_default, kill_group, kill_process, set_disposition};
-use crate::terminal::{self, Terminal, follow_stop};
+use forward::Forwarder;
+use remaining::Remaining;
+use stop::{PATIENCE, Stop, kill};
+use terminal::{Terminal, follow_stop};
+use workload::spawn;
 
 /// How long after the last time a main process that reads or writes in the background is continued again.
 const RESUME_AGAIN: Duration = Duration::from_secs(1);
@@ -71,10 +78,10 @@ pub fn attend(config: &Config, own: Pid, main: Pid, mailbox: Mailbox, terminal: 
     info!("started the workload as {main}");
     let on_terminal = terminal.is_some();
     let terminal = terminal.filter(|_| own.get() != 1);
-    settle(&mailbox, terminal);
-    let rest = Rest::new(own);
+    settle(&mailbox, terminal.map(Terminal::fd));
+    let remaining = Remaining::new(own);
     let stops = Stops { on_terminal, forwarded: false, resumed: None };
-    Init { config, own, main, terminal, mailbox, rest, main_is_stopped: false, was_asked: false, stops }
+    Init { config, own, main, terminal, mailbox, remaining, main_is_stopped: false, was_asked: false, stops }
         .live()
 }
 
@@ -86,7 +93,7 @@ struct Init<'a> {
     /// Kept for job control, so not by PID 1, who cannot be stopped.
     terminal: Option<Terminal>,
     mailbox: Mailbox,
-    rest: Rest,
+    remaining: Remaining,
     main_is_stopped: bool,
     /// Whether a SIGTERM has been forwarded; or, where that is dropped, another signal that asks to stop.
     was_asked: bool,
@@ -123,7 +130,7 @@ impl Init<'_> {
             has_changes = false;
             match self.mailbox.next(kill_at, None) {
                 Event::Signal(received) if received.signal == Signal::CHLD => {
-                    if i64::from(received.sender) != i64::from(self.main.get()) {
+                    if received.sender != Some(self.main) {
                         // An orphan, which is in no hurry. Who else is to run on our processor may be about to
                         // end as well, and several at once cost a third of what they do one by one. (If there is
                         // nobody else, this is nothing.)
@@ -137,7 +144,7 @@ impl Init<'_> {
                         // A shell's `fg` gave the terminal to our group.
                         self.terminal.inspect(|terminal| terminal.hand_to(self.main));
                     }
-                    let sent = forwarder.forward(received, &mut self.rest);
+                    let sent = forwarder.forward(received, &mut self.remaining);
                     self.stops.forwarded |= sent.is_some_and(is_tty_stop);
                     self.was_asked |= match self.config.rewritten(Signal::TERM) {
                         None => sent.is_some_and(asks_to_stop),
@@ -150,14 +157,14 @@ impl Init<'_> {
                         self.stop_with_terminal(received.signal);
                     }
                 }
-                Event::Deadline | Event::StrangerEnded if killed => {
+                Event::Deadline | Event::NonChildExited if killed => {
                     warn!(
                         "cannot kill the main process (another user's, and no CAP_KILL?): exiting, so that the \
                          kernel kills it with the PID namespace"
                     );
                     return End::Killed(Signal::KILL);
                 }
-                Event::Deadline | Event::StrangerEnded => {
+                Event::Deadline | Event::NonChildExited => {
                     self.kill();
                     // The kernel kills all of PID 1's namespace when that exits, whatever PID 1 itself may signal.
                     kill_at = (self.own.get() == 1).then(|| Instant::now() + PATIENCE);
@@ -169,7 +176,7 @@ impl Init<'_> {
 
     /// Kills the main process and the remaining ones.
     fn kill(&self) {
-        kill(&self.rest);
+        kill(&self.remaining);
         // These are known where /proc cannot be read, too: the main process has not been reaped.
         let _ = kill_process(self.main, Signal::KILL);
         if self.config.target != Target::Child {
@@ -233,8 +240,8 @@ impl Init<'_> {
     fn leave(&mut self, kill_at: Option<Instant>) {
         match (self.config.at_exit, self.config.rewritten(Signal::TERM)) {
             (AtExit::Ask(grace), _) => {
-                let &mut Init { config, main, ref mailbox, ref mut rest, was_asked, .. } = self;
-                Stop { config, main, mailbox, rest, was_asked }.run(grace, kill_at);
+                let &mut Init { config, main, ref mailbox, ref mut remaining, was_asked, .. } = self;
+                Stop { config, main, mailbox, remaining, was_asked }.run(grace, kill_at);
             }
             (AtExit::TermGroup, Some(signal)) if self.config.target != Target::Child => {
                 let _ = kill_group(self.main, signal);

@@ -7,10 +7,11 @@ use std::time::Instant;
 use log::warn;
 use nix::errno::Errno;
 
+use super::ancestors::least_above;
 use crate::deliver::deliver;
 use crate::handling::{Handling, handling};
 use crate::procfs::{self, Identity, Processes, Stat, Status};
-use crate::signals::Signal;
+use crate::signal::Signal;
 use crate::sys::describe;
 use crate::sys::pidfd::PidFd;
 use crate::sys::process::{Pid, have_children, ticks_since_boot};
@@ -20,7 +21,7 @@ use crate::sys::signal::{Everybody, Queued};
 const PASSES: u32 = 16;
 
 /// The remaining processes, and which of them have been sent SIGTERM.
-pub struct Rest {
+pub struct Remaining {
     own: Pid,
     everybody: Option<Everybody>,
     /// Sorted.
@@ -45,16 +46,16 @@ pub enum Left {
     /// Children of ours; SIGCHLD tells.
     Children,
     /// No children, but somebody who came from outside; this pidfd tells.
-    Stranger(PidFd),
+    NonChild(PidFd),
     /// Somebody of whom nothing tells: hidden, or seen on a kernel without pidfds.
     Unseen,
 }
 
-impl Rest {
+impl Remaining {
     /// Those in the care of the process `own`, which is ours.
-    pub fn new(own: Pid) -> Rest {
+    pub fn new(own: Pid) -> Remaining {
         let everybody = Everybody::as_pid_1();
-        Rest { own, everybody, terminated: Vec::new(), all_terminated: false, warned: Cell::new(false) }
+        Remaining { own, everybody, terminated: Vec::new(), all_terminated: false, warned: Cell::new(false) }
     }
 
     /// Who is left, and how the next one's end will be heard of.
@@ -70,7 +71,7 @@ impl Rest {
             let all = procfs::processes();
             let entered = all.shown.iter().find(|stat| stat.parent.is_none() && stat.id.pid != self.own);
             match entered.map(|stat| procfs::hold(stat.id)) {
-                Some(Ok(held)) => return Left::Stranger(held),
+                Some(Ok(held)) => return Left::NonChild(held),
                 // It has exited since /proc was read.
                 Some(Err(Errno::ESRCH)) => {}
                 Some(Err(_)) => return Left::Unseen,
@@ -92,7 +93,7 @@ impl Rest {
         self.look().shown
     }
 
-    /// [`Rest::members`], and whether there may be more.
+    /// [`Remaining::members`], and whether there may be more.
     fn look(&self) -> Processes {
         let mut all = procfs::processes();
         if self.everybody.is_none() {
@@ -105,7 +106,7 @@ impl Rest {
         all
     }
 
-    /// Whether a process that init holds is one of [`Rest::members`] now.
+    /// Whether a process that init holds is one of [`Remaining::members`] now.
     pub fn is_member(&self, now: &Stat) -> bool {
         if self.everybody.is_some() {
             return now.id.pid != self.own;
@@ -135,13 +136,13 @@ impl Rest {
     }
 
     /// Whether a process that init holds is the one that it found in /proc after the time `since`, and one of
-    /// [`Rest::members`] now. A process that had started before that time is no other one, and does not leave init's
+    /// [`Remaining::members`] now. A process that had started before that time is no other one, and does not leave init's
     /// care; so the ancestors of few are read.
     fn is_same_member(&self, now: &Stat, since: u64) -> bool {
         now.id.start < since || self.is_member(now)
     }
 
-    /// The `chosen` ones of the remaining processes, for [`Rest::note_terminated`]: to be called right before SIGTERM is
+    /// The `chosen` ones of the remaining processes, for [`Remaining::note_terminated`]: to be called right before SIGTERM is
     /// sent to them. Those that have ended are forgotten.
     pub fn about_to_terminate(&mut self, chosen: impl Fn(&Stat) -> bool) -> Vec<Terminated> {
         let since = ticks_since_boot();
@@ -256,7 +257,7 @@ impl Rest {
         self.members().iter().for_each(|stat| self.send_to(stat.id, signal, since));
     }
 
-    /// Sends `signal` to the process `id`, found after the time `since`, if it is one of [`Rest::members`] now.
+    /// Sends `signal` to the process `id`, found after the time `since`, if it is one of [`Remaining::members`] now.
     fn send_to(&self, id: Identity, signal: Signal, since: u64) {
         send(id, signal, None, &|now| self.is_same_member(now, since));
     }
@@ -266,34 +267,6 @@ impl Rest {
         let place = self.terminated.binary_search_by_key(&id, |it| it.id);
         place.map_or(u64::MAX, |place| self.terminated[place].since)
     }
-}
-
-/// For each process, the least of the `values` of its ancestors, as far as these are shown; `u64::MAX` if none is. Each is
-/// looked at once: a look from each process up to the first would be quadratic in a chain of parents. (What is read
-/// while processes come and go might hold a circle; in one, some of the ancestors may not be counted.)
-fn least_above(members: &[Stat], values: &[u64]) -> Vec<u64> {
-    let mut places: Vec<(Pid, usize)> = members.iter().map(|stat| stat.id.pid).zip(0..).collect();
-    places.sort_unstable();
-    let parent_of = |at: usize| {
-        let parent = members[at].parent?;
-        let place = places.binary_search_by_key(&parent, |(pid, _)| *pid).ok()?;
-        Some(places[place].1)
-    };
-    let mut least = vec![None; members.len()];
-    let mut path = Vec::new();
-    for at in 0..members.len() {
-        let mut next = Some(at);
-        while let Some(at) = next.filter(|at| least[*at].is_none()) {
-            least[at] = Some(u64::MAX);
-            path.push(at);
-            next = parent_of(at);
-        }
-        while let Some(at) = path.pop() {
-            let above = parent_of(at).map(|parent| values[parent].min(least[parent].unwrap_or(u64::MAX)));
-            least[at] = above.or(Some(u64::MAX));
-        }
-    }
-    least.into_iter().flatten().collect()
 }
 
 /// Whether the process has a handler for `signal`, or waits for it: it blocks it, and sleeps. (A fork blocks every signal
@@ -324,48 +297,17 @@ mod tests {
 
     #[test]
     fn what_has_ended_is_forgotten() {
-        let mut rest = Rest::new(own_pid());
+        let mut remaining = Remaining::new(own_pid());
         let mut child = Command::new("sleep").arg("1000").spawn().unwrap();
         let pid = Pid::new(child.id() as i32).unwrap();
-        let sent = rest.about_to_terminate(|stat| stat.id.pid == pid);
+        let sent = remaining.about_to_terminate(|stat| stat.id.pid == pid);
         assert_eq!(sent.len(), 1);
-        rest.note_terminated(sent.into_iter());
-        assert!(rest.about_to_terminate(|_| false).is_empty());
-        assert_eq!(rest.terminated.len(), 1);
+        remaining.note_terminated(sent.into_iter());
+        assert!(remaining.about_to_terminate(|_| false).is_empty());
+        assert_eq!(remaining.terminated.len(), 1);
         child.kill().unwrap();
         child.wait().unwrap();
-        rest.about_to_terminate(|_| false);
-        assert!(rest.terminated.is_empty());
-    }
-    fn process(pid: usize, parent: usize) -> Stat {
-        Stat::parse(format!("{pid} (x) S {parent} 1 1 0 0 0 0 0 0 0 0 0 0 0 0 0 1 0 7 0 0").as_bytes())
-            .unwrap()
-    }
-
-    #[test]
-    fn the_least_value_above_is_found_in_chains_circles_and_gaps() {
-        let none = u64::MAX;
-        let tree = [(2, 1), (3, 2), (4, 3), (5, 2), (1, 0)].map(|(pid, parent)| process(pid, parent));
-        assert_eq!(least_above(&tree, &[8, 5, 1, 2, none]), [none, 8, 5, 8, none]);
-        assert_eq!(least_above(&tree, &[none, none, 1, none, 0]), [0, 0, 0, 0, none]);
-        // Process 9 is not shown.
-        let gap = [(2, 9), (3, 2), (4, 9)].map(|(pid, parent)| process(pid, parent));
-        assert_eq!(least_above(&gap, &[1, none, none]), [none, 1, none]);
-        let circle = [(2, 4), (3, 2), (4, 3), (5, 4), (6, 6)].map(|(pid, parent)| process(pid, parent));
-        assert_eq!(least_above(&circle, &[none; 5]), [none; 5]);
-        assert_eq!(least_above(&circle, &[none, none, 1, none, none])[3], 1);
-        assert_eq!(least_above(&[], &[]), [0; 0]);
-    }
-
-    #[test]
-    fn a_chain_of_parents_is_no_quadratic_work() {
-        // In either order; at a step of a nanosecond each process's way to the first would take minutes.
-        let mut chain: Vec<Stat> = (1..=1_000_000).map(|pid| process(pid, pid - 1)).collect();
-        let mut values = vec![u64::MAX; chain.len()];
-        values[0] = 3;
-        assert!(least_above(&chain, &values)[1..].iter().all(|value| *value == 3));
-        chain.reverse();
-        values.reverse();
-        assert!(least_above(&chain, &values)[..values.len() - 1].iter().all(|value| *value == 3));
+        remaining.about_to_terminate(|_| false);
+        assert!(remaining.terminated.is_empty());
     }
 }

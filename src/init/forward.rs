@@ -3,15 +3,15 @@
 use log::{debug, warn};
 use nix::errno::Errno;
 
+use super::remaining::Remaining;
 use crate::config::{Config, Target};
 use crate::deliver::deliver;
 use crate::procfs::{self, Identity, Stat};
 use crate::received::{Origin, Received};
-use crate::rest::Rest;
-use crate::signals::Signal;
+use crate::signal::Signal;
 use crate::sys::describe;
-use crate::sys::launch::Session;
 use crate::sys::process::Pid;
+use crate::sys::session::Session;
 use crate::sys::signal::{Queued, kill_group, kill_process, queue};
 
 /// Whether a process is one of those that signals are forwarded to.
@@ -38,13 +38,14 @@ impl Forwarder<'_> {
 
     /// Passes on what has arrived, and notes in `rest` which processes have been sent SIGTERM by it. Returns what was
     /// sent, if anything was.
-    pub fn forward(&mut self, received: Received, rest: &mut Rest) -> Option<Signal> {
+    pub fn forward(&mut self, received: Received, remaining: &mut Remaining) -> Option<Signal> {
         let Received { signal: arrived, origin, sender, uid } = received;
         let Some(signal) = self.config.rewritten(arrived) else {
             debug!("{arrived} is dropped, as asked for");
             return None;
         };
-        debug!("{arrived} from {sender} (uid {uid}), by {origin}, is sent on as {signal}");
+        let sender = sender.map_or(0, Pid::get);
+        debug!("{arrived} from {sender} (uid {uid}), by {origin}, is forwarded as {signal}");
         if self.config.session == Session::Ours && origin == Origin::Kernel && arrived != Signal::HUP {
             // The terminal sent it to the whole of the group that the workload shares with us. (But of a
             // hang-up the kernel tells the session's leader alone.)
@@ -52,17 +53,17 @@ impl Forwarder<'_> {
         }
         let terminates = Some(signal) == self.config.rewritten(Signal::TERM);
         let chosen = |stat: &Stat| is_target(self.config.target, self.main, stat);
-        let before = if terminates { rest.about_to_terminate(chosen) } else { Vec::new() };
+        let before = if terminates { remaining.about_to_terminate(chosen) } else { Vec::new() };
         let sent = match origin {
-            Origin::Queued(queued) => self.queue(signal, queued, rest),
-            Origin::Kernel | Origin::Process | Origin::Other => self.kill(signal, rest),
+            Origin::Queued(queued) => self.queue(signal, queued, remaining),
+            Origin::Kernel | Origin::Process | Origin::Other => self.kill(signal, remaining),
         };
         // One that has left the group meanwhile may not have got it. A second SIGTERM is better than none.
         let got_it = |id: Identity| {
             self.config.target != Target::Group
                 || Stat::read(id.pid).is_ok_and(|now| now.is(id) && chosen(&now))
         };
-        rest.note_terminated(before.into_iter().filter(|it| got_it(it.id)));
+        remaining.note_terminated(before.into_iter().filter(|it| got_it(it.id)));
         match sent {
             Err(Errno::EPERM) if !self.warned => {
                 self.warned = true;
@@ -79,7 +80,7 @@ impl Forwarder<'_> {
         Some(signal)
     }
 
-    fn kill(&self, signal: Signal, rest: &Rest) -> Result<(), Errno> {
+    fn kill(&self, signal: Signal, remaining: &Remaining) -> Result<(), Errno> {
         match self.config.target {
             Target::Child => kill_process(self.main, signal),
             Target::Group => match kill_group(self.main, signal) {
@@ -88,7 +89,7 @@ impl Forwarder<'_> {
                 sent => sent,
             },
             Target::All => {
-                rest.send(signal);
+                remaining.send(signal);
                 Ok(())
             }
         }
@@ -96,15 +97,15 @@ impl Forwarder<'_> {
 
     /// No call queues a value to a group, so it is queued to each process. The main process is a child that
     /// has not been reaped, so its pid cannot belong to another process.
-    fn queue(&self, signal: Signal, queued: Queued, rest: &Rest) -> Result<(), Errno> {
+    fn queue(&self, signal: Signal, queued: Queued, remaining: &Remaining) -> Result<(), Errno> {
         let is_target = |stat: &Stat| is_target(self.config.target, self.main, stat);
         let others = match self.config.target {
             Target::Child => Vec::new(),
             Target::Group => procfs::processes().shown,
-            Target::All => rest.members(),
+            Target::All => remaining.members(),
         };
         for stat in others.iter().filter(|stat| is_target(stat) && stat.id.pid != self.main) {
-            let is_member = |now: &Stat| self.config.target == Target::Group || rest.is_member(now);
+            let is_member = |now: &Stat| self.config.target == Target::Group || remaining.is_member(now);
             let _ = deliver(stat.id, signal, Some(queued), &|now| is_target(now) && is_member(now));
         }
         match queue(self.main, signal, queued) {

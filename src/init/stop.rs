@@ -6,16 +6,15 @@ use std::time::{Duration, Instant};
 
 use log::{debug, info, warn};
 
+use super::forward::is_target;
+use super::remaining::{Left, Remaining};
 use crate::config::Config;
-use crate::forward::is_target;
 use crate::mailbox::{Event, Mailbox};
 use crate::procfs;
 use crate::reap::reap;
 use crate::received::{Origin, Received};
-use crate::rest::{Left, Rest};
-use crate::signals::Signal;
+use crate::signal::{Signal, SignalSet};
 use crate::sys::process::Pid;
-use crate::sys::signal::SignalSet;
 
 /// How long to wait for those who have been killed, so that they are reaped. Nobody can refuse to die,
 /// but one that waits for a disk may take its time, and one of another user's may not be ours to kill.
@@ -59,7 +58,7 @@ pub struct Stop<'a> {
     pub config: &'a Config,
     pub main: Pid,
     pub mailbox: &'a Mailbox,
-    pub rest: &'a mut Rest,
+    pub remaining: &'a mut Remaining,
     /// Whether a SIGTERM has been forwarded; or, where `--rewrite TERM:0` drops it, another signal that asks to stop.
     pub was_asked: bool,
 }
@@ -68,7 +67,7 @@ impl Stop<'_> {
     /// Has the remaining processes stop, and returns when there are none, or the time is up: `grace` from now,
     /// or `kill_at` if that comes first.
     pub fn run(mut self, grace: Duration, kill_at: Option<Instant>) {
-        if grace.is_zero() || matches!(self.rest.left(), Left::None) {
+        if grace.is_zero() || matches!(self.remaining.left(), Left::None) {
             return;
         }
         let parting = self.config.rewritten(Signal::TERM);
@@ -79,7 +78,7 @@ impl Stop<'_> {
         let mut deadline = [grace_ends, kill_at].into_iter().flatten().min();
         self.deliver_pending(deadline);
         if let Some(signal) = parting {
-            self.rest.terminate(signal, deadline);
+            self.remaining.terminate(signal, deadline);
         }
         let mut killed = false;
         let mut looks = Looks::default();
@@ -89,30 +88,30 @@ impl Stop<'_> {
                 reap(None, self.config.warn_reaped);
                 if looks.at.is_some_and(|at| at <= Instant::now()) {
                     // One that a killed process was starting, or that has entered since. Not at each SIGCHLD: /proc is read.
-                    self.rest.send(Signal::KILL);
+                    self.remaining.send(Signal::KILL);
                     looks = Looks::default();
                 }
             }
-            let (stranger, look_again) = match self.rest.left() {
+            let (non_child, look_again) = match self.remaining.left() {
                 Left::None => return info!("no process is left"),
-                Left::Stranger(held) => (Some(held), killed.then(|| looks.next())),
+                Left::NonChild(held) => (Some(held), killed.then(|| looks.next())),
                 Left::Children => (None, killed.then(|| looks.next())),
                 Left::Unseen => (None, Some(looks.next())),
             };
             let until = [deadline, look_again].into_iter().flatten().min();
-            match self.mailbox.next(until, stranger.as_ref()) {
+            match self.mailbox.next(until, non_child.as_ref()) {
                 Event::Signal(received) if received.signal == Signal::CHLD => {
                     reap(None, self.config.warn_reaped);
                     if !killed && let Some(signal) = parting {
-                        self.rest.terminate_orphans(signal);
+                        self.remaining.terminate_orphans(signal);
                     }
                 }
                 Event::Signal(received) => self.deliver(received, deadline),
-                Event::StrangerEnded => {}
+                Event::NonChildExited => {}
                 Event::Deadline if deadline.is_none_or(|deadline| deadline > Instant::now()) => {}
                 Event::Deadline if killed => return warn!("left behind processes that cannot be killed"),
                 Event::Deadline => {
-                    kill(self.rest);
+                    kill(self.remaining);
                     killed = true;
                     looks = Looks::default();
                     deadline = Some(Instant::now() + PATIENCE);
@@ -152,24 +151,24 @@ impl Stop<'_> {
             // a remaining process that sends it in its own handler of SIGTERM would get it back without an end.
             let from_outside = self.comes_from_outside(received);
             if self.was_asked && from_outside {
-                let all = self.rest.about_to_terminate(|_| true);
-                self.rest.send(signal);
-                self.rest.note_terminated(all.into_iter());
+                let all = self.remaining.about_to_terminate(|_| true);
+                self.remaining.send(signal);
+                self.remaining.note_terminated(all.into_iter());
             } else {
-                self.rest.terminate(signal, deadline);
+                self.remaining.terminate(signal, deadline);
             }
             self.was_asked |= from_outside;
             return;
         }
         match signal {
-            Signal::CONT | Signal::STOP | Signal::TSTP => self.rest.send(signal),
+            Signal::CONT | Signal::STOP | Signal::TSTP => self.remaining.send(signal),
             _ => {
                 let queued = match received.origin {
                     Origin::Queued(queued) => Some(queued),
                     Origin::Kernel | Origin::Process | Origin::Other => None,
                 };
                 let (target, main) = (self.config.target, self.main);
-                self.rest.send_to_handlers(signal, queued, |stat| is_target(target, main, stat));
+                self.remaining.send_to_handlers(signal, queued, |stat| is_target(target, main, stat));
             }
         }
     }
@@ -179,15 +178,15 @@ impl Stop<'_> {
     fn comes_from_outside(&self, received: Received) -> bool {
         match received.origin {
             Origin::Kernel => true,
-            Origin::Process => received.sending_process().is_none_or(|pid| self.rest.is_outside(pid)),
+            Origin::Process => received.sending_process().is_none_or(|pid| self.remaining.is_outside(pid)),
             Origin::Queued(_) | Origin::Other => false,
         }
     }
 }
 
 /// Kills everybody in our care.
-pub fn kill(rest: &Rest) {
-    let names: Vec<String> = rest
+pub fn kill(remaining: &Remaining) {
+    let names: Vec<String> = remaining
         .members()
         .iter()
         .map(|stat| format!("{} ({})", stat.id.pid, procfs::name(stat.id.pid)))
@@ -196,5 +195,5 @@ pub fn kill(rest: &Rest) {
         "time is up, killing {}",
         if names.is_empty() { "the remaining processes".into() } else { names.join(", ") }
     );
-    rest.send(Signal::KILL);
+    remaining.send(Signal::KILL);
 }

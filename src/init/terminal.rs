@@ -1,7 +1,8 @@
 //! The terminal, if there is one: whose foreground it is, and what ^Z means.
 
-use crate::signals::Signal;
-use crate::sys::process::{Pid, foreground_group, give_up_terminal, own_group, set_foreground_group};
+use crate::signal::Signal;
+use crate::sys::process::Pid;
+use crate::sys::session::{foreground_group, give_up_terminal, own_group, set_foreground_group};
 use crate::sys::signal::{act_by_default, discard_pending, is_pending, kill_group, kill_own_group};
 
 /// Our controlling terminal, by the number of a descriptor of it.

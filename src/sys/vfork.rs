@@ -13,10 +13,12 @@ use nix::errno::Errno;
 
 use super::check;
 use super::clone::vfork;
+use super::credentials::Credentials;
 use super::entry::{NumberSlot, Vector};
-use super::privilege::{SYS_setgroups, SYS_setresgid, SYS_setresuid};
 use super::process::Pid;
-use super::signal::{Disposition, Signal, SignalSet, set_disposition, set_mask};
+use super::session::Session;
+use super::signal::{Disposition, set_disposition, set_mask};
+use crate::signal::{Signal, SignalSet};
 
 /// What the child does between its birth and the workload's first instruction.
 pub struct Launch<'a> {
@@ -37,7 +39,7 @@ pub struct Launch<'a> {
     /// The working directory, if another one than ours.
     pub directory: Option<&'a CStr>,
     /// Which user to run as, if not as init's.
-    pub user: Option<&'a mut Credentials>,
+    pub user: Option<&'a Credentials>,
     /// Which session and group it is to be in.
     pub session: Session,
     /// The terminal whose foreground goes to the workload's own group.
@@ -46,27 +48,6 @@ pub struct Launch<'a> {
     pub pid_slot: Option<NumberSlot>,
     /// Where the inode of a pidfd of the workload belongs in `env`.
     pub pidfd_slot: Option<NumberSlot>,
-}
-
-/// Which user a workload runs as.
-pub struct Credentials {
-    uid: u32,
-    gid: u32,
-    /// The supplementary groups, in ascending order.
-    groups: Vec<u32>,
-    /// Room for the supplementary groups that the child has, since it cannot allocate.
-    present: Vec<u32>,
-}
-
-/// Which session and process group a workload is started in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Session {
-    /// In a group of its own, in our session.
-    OwnGroup,
-    /// In a session of its own, with the terminal on its stdin, if that is free, for its own.
-    Own,
-    /// In our own group.
-    Ours,
 }
 
 /// Why the workload was not started.
@@ -105,7 +86,8 @@ unsafe impl Sync for PathBuffer {}
 /// # Errors
 /// See [`Failure`]. A child that failed has been reaped.
 pub fn launch(launch: Launch) -> Result<Pid, Failure> {
-    let mut birth = Birth { launch, failed: None };
+    let groups = launch.user.map(Credentials::room).unwrap_or_default();
+    let mut birth = Birth { launch, groups, failed: None };
     // SAFETY: the child changes nothing of ours but `birth`, which lives until it has let go of our memory, and PATH.
     let pid = unsafe { vfork(child, (&raw mut birth).cast()) }.map_err(Failure::Fork)?;
     match birth.failed {
@@ -120,6 +102,8 @@ pub fn launch(launch: Launch) -> Result<Pid, Failure> {
 
 struct Birth<'a> {
     launch: Launch<'a>,
+    /// Room for the supplementary groups that the child has.
+    groups: Vec<u32>,
     failed: Option<Failure>,
 }
 
@@ -128,7 +112,7 @@ struct Birth<'a> {
 unsafe extern "C" fn child(birth: *mut c_void) -> ! {
     // SAFETY: `launch` passes a Birth that outlives the child's use of it, and sleeps meanwhile.
     let birth = unsafe { &mut *birth.cast::<Birth>() };
-    let failure = birth.launch.become_workload();
+    let failure = birth.launch.become_workload(&mut birth.groups);
     let status = if failure == Failure::Exec(Errno::ENOENT) { 127 } else { 126 };
     birth.failed = Some(failure);
     // SAFETY: the process ends here: nothing that the parent has registered to be done at its exit is done.
@@ -137,40 +121,28 @@ unsafe extern "C" fn child(birth: *mut c_void) -> ! {
 
 impl Launch<'_> {
     /// Runs in the child. Nothing here allocates, panics or comes back but with the reason why.
-    fn become_workload(&mut self) -> Failure {
-        // SAFETY: the calls take numbers; the child is single-threaded.
-        unsafe {
-            let pid = libc::getpid();
-            if let Some(slot) = &self.pid_slot {
-                slot.write(pid as u64);
-            }
-            if let Some(slot) = &self.pidfd_slot
-                && let Some(inode) = pidfd_inode(pid)
-            {
-                slot.write(inode);
-            }
-            match self.session {
-                Session::OwnGroup => {
-                    // Without a group of its own the workload is in init's, which has the foreground. The kernel
-                    // would give that to a group without members, too.
-                    if libc::setpgid(0, 0) == 0
-                        && let Some(terminal) = self.terminal
-                    {
-                        libc::tcsetpgrp(terminal, pid);
-                    }
-                }
-                Session::Own => {
-                    libc::setsid();
-                    libc::ioctl(0, libc::TIOCSCTTY, 0);
-                }
-                Session::Ours => {}
-            }
+    fn become_workload(&self, groups: &mut [u32]) -> Failure {
+        // SAFETY: the call touches no memory.
+        let pid = unsafe { libc::getpid() };
+        if let Some(slot) = &self.pid_slot {
+            slot.write(pid as u64);
         }
+        if let Some(slot) = &self.pidfd_slot
+            && let Some(inode) = pidfd_inode(pid)
+        {
+            slot.write(inode);
+        }
+        self.session.enter(pid, self.terminal);
         if self.child_disposition == Disposition::Ignore {
             set_disposition(Signal::CHLD, Disposition::Ignore);
         }
-        if let Some(Err(failure)) = self.user.as_mut().map(|user| user.assume()) {
-            return failure;
+        if let Some(user) = self.user {
+            if let Err(errno) = user.assume(groups) {
+                return Failure::User(errno);
+            }
+            if !user.are_assumed(groups) {
+                return Failure::OtherUser;
+            }
         }
         if let Some(directory) = self.directory {
             // SAFETY: the directory is a C string.
@@ -244,62 +216,6 @@ impl Launch<'_> {
             *argv = before;
             *argv.add(1) = name;
         }
-    }
-}
-
-impl Credentials {
-    /// Those of this user.
-    pub fn new(uid: u32, gid: u32, groups: Vec<u32>) -> Credentials {
-        // SAFETY: without room getgroups writes nothing, and returns how many there are.
-        let present = unsafe { libc::getgroups(0, ptr::null_mut()) };
-        let room = groups.len().max(usize::try_from(present).unwrap_or(0));
-        Credentials { uid, gid, groups, present: vec![0; room] }
-    }
-
-    /// Becomes that user, unless the process is that user: then it needs no privilege. By system call: the C library
-    /// would first look for other threads to do the same.
-    ///
-    /// The ids are read back, since -1 means "leave unchanged" to the kernel, and a seccomp filter may say that
-    /// a call succeeded and not make it.
-    fn assume(&mut self) -> Result<(), Failure> {
-        if self.are_assumed() {
-            return Ok(());
-        }
-        let Credentials { uid, gid, groups, .. } = self;
-        // SAFETY: the calls take numbers, and a list of groups with its length.
-        unsafe {
-            check(libc::syscall(SYS_setgroups, groups.len(), groups.as_ptr())).map_err(Failure::User)?;
-            check(libc::syscall(SYS_setresgid, *gid, *gid, *gid)).map_err(Failure::User)?;
-            check(libc::syscall(SYS_setresuid, *uid, *uid, *uid)).map_err(Failure::User)?;
-        }
-        if self.are_assumed() { Ok(()) } else { Err(Failure::OtherUser) }
-    }
-
-    /// Whether the process has these ids, real, effective and saved. Its group may be one of its supplementary groups
-    /// or not: that makes no difference to what it may do, and engines differ.
-    fn are_assumed(&mut self) -> bool {
-        let Credentials { uid, gid, groups, present } = self;
-        let (mut uids, mut gids) = ([0; 3], [0; 3]);
-        let [real, effective, saved] = &mut uids;
-        let [real_group, effective_group, saved_group] = &mut gids;
-        // SAFETY: each call writes to what it is given and no further; `present` is as long as it says.
-        let (answer, count) = unsafe {
-            let answer = libc::getresuid(real, effective, saved)
-                | libc::getresgid(real_group, effective_group, saved_group);
-            (answer, libc::getgroups(present.len() as c_int, present.as_mut_ptr()))
-        };
-        // More groups than there is room for are an error, and other groups.
-        let Some(present) = usize::try_from(count).ok().and_then(|count| present.get_mut(..count)) else {
-            return false;
-        };
-        present.sort_unstable();
-        let within =
-            |some: &[u32], all: &[u32]| some.iter().all(|id| id == gid || all.binary_search(id).is_ok());
-        answer == 0
-            && uids == [*uid; 3]
-            && gids == [*gid; 3]
-            && within(groups, present)
-            && within(present, groups)
     }
 }
 

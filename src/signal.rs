@@ -1,10 +1,86 @@
-//! Signals: their names and numbers.
+//! Signals: their numbers, names and sets. Plain values: no system call is made here.
+//!
+//! nix's `Signal` and `SigSet` know no real-time signals, and the C library's `sigfillset` leaves out those it uses
+//! itself (32 and 33 in glibc; 32 to 34 in musl, and 34 is what glibc programs call SIGRTMIN). So a set is the kernel's
+//! own 64 bits here.
 
 use std::fmt;
 
 use signal_hook::low_level::signal_name;
 
-pub use crate::sys::signal::Signal;
+/// A signal by its number, 1 to 64: nix's `Signal` ends at 31.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Signal(u8);
+
+impl Signal {
+    /// The highest signal number of Linux.
+    pub const MAX: i32 = 64;
+
+    pub const HUP: Signal = Signal(libc::SIGHUP as u8);
+    pub const INT: Signal = Signal(libc::SIGINT as u8);
+    pub const QUIT: Signal = Signal(libc::SIGQUIT as u8);
+    pub const KILL: Signal = Signal(libc::SIGKILL as u8);
+    pub const PIPE: Signal = Signal(libc::SIGPIPE as u8);
+    pub const TERM: Signal = Signal(libc::SIGTERM as u8);
+    pub const CHLD: Signal = Signal(libc::SIGCHLD as u8);
+    pub const CONT: Signal = Signal(libc::SIGCONT as u8);
+    pub const STOP: Signal = Signal(libc::SIGSTOP as u8);
+    pub const TSTP: Signal = Signal(libc::SIGTSTP as u8);
+    pub const TTIN: Signal = Signal(libc::SIGTTIN as u8);
+    pub const TTOU: Signal = Signal(libc::SIGTTOU as u8);
+    pub const XFSZ: Signal = Signal(libc::SIGXFSZ as u8);
+
+    /// The signal with this number, if there is one.
+    pub const fn new(number: i32) -> Option<Signal> {
+        if number >= 1 && number <= Signal::MAX { Some(Signal(number as u8)) } else { None }
+    }
+
+    /// Its number.
+    pub const fn number(self) -> i32 {
+        self.0 as i32
+    }
+}
+
+/// A set of signals as the kernel keeps it: bit n-1 stands for signal n.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(transparent)]
+pub struct SignalSet(u64);
+
+impl SignalSet {
+    /// No signal.
+    pub const NONE: SignalSet = SignalSet(0);
+
+    /// Every signal there is.
+    pub const ALL: SignalSet = SignalSet(!0);
+
+    /// 1 to 31, of which each is pending once at the most.
+    pub const STANDARD: SignalSet = SignalSet(0x7fff_ffff);
+
+    /// The set that these bits stand for, as in /proc/PID/status.
+    pub fn from_bits(bits: u64) -> SignalSet {
+        SignalSet(bits)
+    }
+
+    /// Its bits.
+    pub fn bits(self) -> u64 {
+        self.0
+    }
+
+    /// The set of one signal.
+    pub fn of(signal: Signal) -> SignalSet {
+        SignalSet(1 << (signal.number() - 1))
+    }
+
+    /// Whether `signal` is in it.
+    pub fn contains(self, signal: Signal) -> bool {
+        self.0 & SignalSet::of(signal).0 != 0
+    }
+
+    /// This set without `signal`.
+    pub fn without(self, signal: Signal) -> SignalSet {
+        SignalSet(self.0 & !SignalSet::of(signal).0)
+    }
+}
 
 /// The first real-time signal, as the kernel, bash, systemd and Docker count. (glibc keeps 32 and
 /// 33 for itself, musl 34 too; numbers are what travels, so one convention has to do.)

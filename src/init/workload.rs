@@ -7,14 +7,15 @@ use std::os::unix::ffi::OsStrExt;
 use nix::errno::Errno;
 use nix::unistd::{AccessFlags, access};
 
+use super::terminal::Terminal;
 use crate::config::{Config, Failures};
 use crate::quoted::Quoted;
 use crate::sys::describe;
 use crate::sys::entry::{Start, Vector};
-use crate::sys::launch::{Credentials, Failure, Launch, Session, launch};
 use crate::sys::process::{Pid, own_pid};
+use crate::sys::session::Session;
 use crate::sys::signal::Disposition;
-use crate::terminal::Terminal;
+use crate::sys::vfork::{Failure, Launch, launch};
 
 /// Where programs are looked for if the environment does not say (Docker's and podman's default).
 const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
@@ -90,7 +91,6 @@ pub fn spawn(
     child_disposition: Disposition,
 ) -> Result<Pid, Error> {
     let env = environment(start.env, config);
-    let mut user = config.user.as_ref().map(|user| Credentials::new(user.uid, user.gid, user.groups.clone()));
     // Sockets that were meant for us are the workload's (sd_listen_fds(3)).
     let listening = env.value("LISTEN_PID").is_some_and(|pid| *pid == *own_pid().to_string());
     let slot = |name| if listening { env.number_slot(name) } else { None };
@@ -103,7 +103,7 @@ pub fn spawn(
         mask: start.mask,
         child_disposition,
         directory: config.workdir.as_deref(),
-        user: user.as_mut(),
+        user: config.user.as_ref().map(|user| &user.credentials),
         session: config.session,
         terminal: terminal.map(Terminal::fd),
         pid_slot: slot("LISTEN_PID"),

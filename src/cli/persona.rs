@@ -8,7 +8,7 @@ use std::time::Duration;
 use log::LevelFilter;
 
 use crate::config::{AtExit, Config, Failures, Subreaper, Target};
-use crate::sys::launch::Session;
+use crate::sys::session::Session;
 
 /// One program, as its users know it.
 pub struct Persona {

@@ -1,0 +1,58 @@
+//! The values of options, as text.
+
+use std::time::Duration;
+
+use crate::config::{PodTarget, Remap, Rewrite, Target};
+use crate::signal;
+
+/// What `--target` takes.
+#[derive(Clone, Copy)]
+pub enum AnyTarget {
+    Init(Target),
+    Pod(PodTarget),
+}
+
+/// The target of this name.
+pub fn target(text: &str) -> Option<AnyTarget> {
+    Some(match text {
+        "group" => AnyTarget::Init(Target::Group),
+        "child" => AnyTarget::Init(Target::Child),
+        "all" => AnyTarget::Init(Target::All),
+        "leaders" => AnyTarget::Pod(PodTarget::Leaders),
+        "sender" => AnyTarget::Pod(PodTarget::Sender),
+        "none" => AnyTarget::Pod(PodTarget::None),
+        _ => return None,
+    })
+}
+
+/// `A:B`, two signals; or `A:0`.
+pub fn rewrite(text: &str) -> Option<Rewrite> {
+    let (from, to) = text.split_once(':')?;
+    let to = if to == "0" { None } else { Some(signal::parse(to)?) };
+    Some(Rewrite { from: signal::parse(from)?, to })
+}
+
+/// A whole number of `ms`, `s`, `m` or `h`; of seconds, if it says none of these.
+pub fn duration(text: &str) -> Option<Duration> {
+    let (number, unit) = text.split_at(text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len()));
+    let number: u64 = number.parse().ok()?;
+    let milliseconds = match unit {
+        "ms" => 1,
+        "s" | "" => 1_000,
+        "m" => 60_000,
+        "h" => 3_600_000,
+        _ => return None,
+    };
+    number.checked_mul(milliseconds).map(Duration::from_millis)
+}
+
+/// `CODE` or `CODE:NEW`.
+pub fn remap(text: &str) -> Option<Remap> {
+    let (from, to) = text.split_once(':').unwrap_or((text, "0"));
+    Some(Remap { from: exit_code(from)?, to: exit_code(to)? })
+}
+
+/// 0 to 255, in digits alone: `u8::from_str` would take a `+` as well.
+fn exit_code(text: &str) -> Option<u8> {
+    text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok())?
+}

@@ -1,0 +1,145 @@
+//! The pod, as the pause process sees it: which containers there are, what their senders may ask for, and what is sent
+//! to their leaders.
+
+use log::warn;
+use nix::errno::Errno;
+
+use super::containers::{self, Containers};
+use crate::config::Config;
+use crate::deliver::deliver;
+use crate::files;
+use crate::procfs::{self, Identity};
+use crate::received::{Origin, Received};
+use crate::signal::Signal;
+use crate::sys::describe;
+use crate::sys::process::Pid;
+use crate::sys::signal::Everybody;
+
+/// A pod, and what init has found out about it.
+pub struct Pod<'a> {
+    pub(super) config: &'a Config,
+    pub(super) own: Pid,
+    pub(super) uid: u32,
+    pub(super) everybody: Option<Everybody>,
+    /// Whether /proc hides no process. Looked at with the first signal and again when the pod stops, since a remount can
+    /// change it; for each signal it would be three files more to read.
+    proc_shows_all: Option<bool>,
+    /// The leaders that init may not signal, and has warned of.
+    pub(super) refused: Vec<Identity>,
+    /// Those that block a signal, and of which it is not known whether they wait for it.
+    pub(super) undecided: Vec<Identity>,
+    warned: Warned,
+}
+
+/// Which gaps in /proc init has warned of.
+#[derive(Default)]
+struct Warned {
+    hidden: bool,
+    unknown: bool,
+}
+
+impl<'a> Pod<'a> {
+    /// The pod whose PID namespace the process `own` is in, where init runs as `uid`.
+    pub fn new(config: &'a Config, own: Pid, uid: u32, everybody: Option<Everybody>) -> Pod<'a> {
+        let (refused, undecided, warned) = (Vec::new(), Vec::new(), Warned::default());
+        Pod { config, own, uid, everybody, proc_shows_all: None, refused, undecided, warned }
+    }
+}
+
+impl Pod<'_> {
+    /// The containers, and whether there may be others that /proc does not show: for a pod that stops.
+    pub(super) fn containers_and_hidden(&mut self) -> (Containers, bool) {
+        self.proc_shows_all = None;
+        let containers = self.containers();
+        let hidden = self.hides_some(&containers);
+        (containers, hidden)
+    }
+
+    pub(super) fn containers(&mut self) -> Containers {
+        if self.everybody.is_none() {
+            // Elsewhere PPid 0 means other things: on a host, its own init.
+            return Containers::default();
+        }
+        let containers = containers::all(self.own);
+        if !self.warned.hidden && self.hides_some(&containers) {
+            self.warned.hidden = true;
+            warn!(
+                "/proc does not show all processes of the pod{}: those that it hides are awaited when the pod stops, \
+                 but no other signal reaches them; mount a /proc of this PID namespace, without hidepid",
+                containers.unread.map_or_else(String::new, |errno| format!(" ({})", describe(errno)))
+            );
+        }
+        containers
+    }
+
+    /// Whether there may be containers that are not among `containers`.
+    fn hides_some(&mut self, containers: &Containers) -> bool {
+        let own = self.own;
+        containers.unread.is_some()
+            || !*self.proc_shows_all.get_or_insert_with(|| procfs::shows_everybody(own))
+    }
+
+    /// Warns of a leader of which /proc does not say what is needed.
+    pub(super) fn warn_of_unknown(&mut self, leader: Identity) {
+        if !self.warned.unknown {
+            self.warned.unknown = true;
+            warn!(
+                "/proc does not say which signals {} ({}) handles, or which container it is in: it is awaited when the \
+                 pod stops, but no other signal is forwarded to it; gVisor's /proc is like that, Linux's is not",
+                leader.pid,
+                procfs::name(leader.pid)
+            );
+        }
+    }
+
+    /// Whether the sender gets no further through init than a process that has init's own uid and no capability.
+    ///
+    /// - The siginfo is the sender's own making (a queued signal, F_SETSIG): nothing is known of it.
+    /// - It has init's own uid, and so needed no capability in order to signal init (kill(2)).
+    /// - Its uid is not mapped in init's user namespace, so it may be any. (A sender outside the PID namespace is not
+    ///   meant: with a user namespace of the pod's own, the engine has such a uid.)
+    pub(super) fn is_confined(&self, received: Received) -> bool {
+        match received.origin {
+            Origin::Queued(_) | Origin::Other => true,
+            Origin::Kernel => false,
+            Origin::Process if received.is_from_outside() => false,
+            Origin::Process => received.uid == self.uid || received.uid == overflow_uid(),
+        }
+    }
+
+    pub(super) fn send(&mut self, id: Identity, signal: Signal, origin: Origin) {
+        let queued = match origin {
+            Origin::Queued(queued) => Some(queued),
+            Origin::Kernel | Origin::Process | Origin::Other => None,
+        };
+        match deliver(id, signal, queued, &|now| now.parent.is_none()) {
+            Err(Errno::EPERM) if !self.refused.contains(&id) => {
+                let name = procfs::name(id.pid);
+                warn!(
+                    "may not send {signal} to {} ({name}), which runs as another user: start the pause \
+                     image as root, from which it keeps CAP_KILL alone, or as that user",
+                    id.pid
+                );
+                self.refused.push(id);
+            }
+            Ok(()) | Err(Errno::EPERM | Errno::ESRCH) => {}
+            Err(errno) => warn!("cannot send {signal} to {}: {}", id.pid, describe(errno)),
+        }
+    }
+}
+
+/// The uid that stands for each one that a user namespace does not map (user_namespaces(7)).
+fn overflow_uid() -> u32 {
+    let text = files::text("/proc/sys/kernel/overflowuid");
+    text.and_then(|text| text.trim_ascii().parse().ok()).unwrap_or(65534)
+}
+
+/// For the log: podman #16647 asks who stopped the pod.
+pub fn describe_sender(received: Received) -> String {
+    match (received.origin, received.sending_process()) {
+        (_, Some(pid)) => format!("{pid} ({}), uid {}", procfs::name(pid), received.uid),
+        (Origin::Process, None) => "outside the pod".into(),
+        (Origin::Kernel, None) => "the kernel (a terminal)".into(),
+        (Origin::Queued(_) | Origin::Other, None) => "an unknown sender".into(),
+    }
+}
