@@ -1,4 +1,4 @@
-//! What the command line asks for.
+//! What the command line says.
 
 use std::ffi::CString;
 use std::time::Duration;
@@ -10,41 +10,41 @@ use crate::sys::process::End;
 use crate::sys::session::Session;
 use crate::user::User;
 
-/// Everything that podinit can be told.
+/// Everything that the command line can set.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Config {
-    /// Who gets a forwarded signal.
+    /// Which processes a signal is forwarded to.
     pub target: Target,
-    /// In pod mode, who gets a forwarded signal.
+    /// In pod mode, which leaders a signal is forwarded to.
     pub pod_target: PodTarget,
     /// In pod mode, whether root stays what it is.
     pub keep_privileges: bool,
     /// Signals to be forwarded as others, or not at all.
     pub rewrite: Vec<Rewrite>,
-    /// What becomes of the rest once the main process has ended.
+    /// What is done with the remaining processes once the main process has exited.
     pub at_exit: AtExit,
-    /// How long after the first forwarded TERM, INT or QUIT everybody is killed, if at all.
+    /// How long after the first forwarded TERM, INT or QUIT all processes are killed, if at all.
     pub kill_after: Option<Duration>,
     /// Exit statuses to be replaced.
     pub remap: Vec<Remap>,
-    /// Whether to die of the signal that the main process died of, where we are not PID 1.
+    /// Whether init is killed by the signal that killed the main process, where it is not PID 1.
     pub die_alike: bool,
-    /// The signal that our parent's death sends us.
+    /// The signal that the kernel sends to init when its parent dies.
     pub parent_death: Option<Signal>,
-    /// Whether to adopt orphans where we are not PID 1.
+    /// Whether to adopt orphans where init is not PID 1.
     pub subreaper: Subreaper,
     /// Which session and group the workload is started in.
     pub session: Session,
-    /// Whether to stop ourselves with TSTP, TTIN and TTOU, as dumb-init does, and not when the main
+    /// Whether init stops itself with TSTP, TTIN and TTOU, as dumb-init does, and not when the main
     /// process stops.
     pub suspends: bool,
-    /// Whom the workload runs as, if not as we do.
+    /// Which user the workload runs as, if not as init does.
     pub user: Option<User>,
-    /// The workload's working directory, if not ours.
+    /// The workload's working directory, if not init's.
     pub workdir: Option<CString>,
-    /// What the workload's environment has more than ours, or other: `NAME=value`.
+    /// What the workload's environment has more than init's, or with another value: `NAME=value`.
     pub env: Vec<CString>,
-    /// Whether to make a PID namespace of which we are PID 1, where we are not.
+    /// Whether to make a PID namespace of which init is PID 1, where it is not PID 1.
     pub pid_namespace: bool,
     /// The exit statuses of failures that are not the workload's.
     pub failures: Failures,
@@ -55,13 +55,13 @@ pub struct Config {
 }
 
 impl Config {
-    /// What is done if nobody says otherwise.
+    /// What is done without options.
     pub const DEFAULT: Config = Config {
         target: Target::Group,
         pod_target: PodTarget::Leaders,
         keep_privileges: false,
         rewrite: Vec::new(),
-        at_exit: AtExit::Ask(Duration::from_secs(5)),
+        at_exit: AtExit::Terminate(Duration::from_secs(5)),
         kill_after: None,
         remap: Vec::new(),
         die_alike: false,
@@ -79,53 +79,53 @@ impl Config {
     };
 }
 
-/// What becomes of the rest once the main process has ended.
+/// What is done with the remaining processes once the main process has exited.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AtExit {
-    /// They are asked to stop, and killed when the time is up; at once if that is zero.
-    Ask(Duration),
-    /// The main process's group is sent a TERM, and nobody is waited for (dumb-init).
+    /// They are sent SIGTERM, and killed when this time has passed; at once if it is zero.
+    Terminate(Duration),
+    /// The main process's group is sent SIGTERM, and no process is waited for (dumb-init).
     TermGroup,
 }
 
-/// Whether to adopt orphans where we are not PID 1.
+/// Whether to adopt orphans where init is not PID 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Subreaper {
     Always,
-    /// Not unless told, and with a warning (tini).
+    /// Only with `--subreaper`, and with a warning without it (tini).
     OnRequest,
 }
 
 /// The exit statuses of failures that are not the workload's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Failures {
-    /// Of podinit's own: bad usage, no process to be had.
+    /// Of podinit's own: bad usage, no process can be made.
     pub own: u8,
-    /// The program is not there.
+    /// The program is not found.
     pub not_found: u8,
-    /// It is there, and cannot be executed.
+    /// It is found, and cannot be executed.
     pub not_executable: u8,
 }
 
-/// Who gets a forwarded signal.
+/// Which processes a signal is forwarded to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Target {
     /// The main process's group.
     Group,
     /// The main process alone.
     Child,
-    /// The main process and everybody else in our care.
+    /// The main process and the remaining processes.
     All,
 }
 
-/// In pod mode, who gets a forwarded signal.
+/// In pod mode, which leaders a signal is forwarded to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PodTarget {
     /// The leader of each container, if it handles it.
     Leaders,
     /// The leader of the container that the signal came from, if it handles it.
     Sender,
-    /// Nobody.
+    /// None.
     None,
 }
 
@@ -145,18 +145,18 @@ pub struct Remap {
 }
 
 impl Config {
-    /// How long those who are asked to stop may take.
+    /// How long the remaining processes are waited for.
     pub fn grace(&self) -> Duration {
         match self.at_exit {
-            AtExit::Ask(grace) => grace,
+            AtExit::Terminate(grace) => grace,
             AtExit::TermGroup => Duration::ZERO,
         }
     }
 
     /// What is to be sent where `signal` arrived or would have been sent; `None` for nothing.
     pub fn rewritten(&self, signal: Signal) -> Option<Signal> {
-        let told = self.rewrite.iter().rev().find(|rewrite| rewrite.from == signal).map(|it| it.to);
-        told.unwrap_or(match signal {
+        let given = self.rewrite.iter().rev().find(|rewrite| rewrite.from == signal).map(|it| it.to);
+        given.unwrap_or(match signal {
             // A process group in a session without a shell is not stopped by these (dumb-init).
             Signal::TSTP | Signal::TTIN | Signal::TTOU if self.suspends && self.session == Session::Own => {
                 Some(Signal::STOP)
@@ -165,8 +165,8 @@ impl Config {
         })
     }
 
-    /// Our exit status when the main process has ended so: its own, or 128+n after signal n, as
-    /// shells have it; then remapped.
+    /// Init's exit status when the main process has exited so: its own, or 128+n after signal n, as in shells; then
+    /// remapped.
     pub fn exit_status(&self, end: End) -> u8 {
         let status = match end {
             End::Exited(code) => code,
@@ -175,7 +175,7 @@ impl Config {
         self.remapped(status).unwrap_or(status)
     }
 
-    /// The signal to die of when the main process has ended so, if we are to die of one.
+    /// The signal that init is killed by when the main process has exited so, if any.
     pub fn death(&self, end: End) -> Option<Signal> {
         match end {
             End::Killed(signal) if self.die_alike && self.remapped(128 + signal.number() as u8).is_none() => {
@@ -202,7 +202,7 @@ mod tests {
         assert_eq!(config.exit_status(End::Exited(1)), 3);
         assert_eq!(config.exit_status(End::Exited(255)), 255);
         assert_eq!(config.exit_status(End::Killed(Signal::new(64).unwrap())), 192);
-        assert_eq!(config.death(End::Killed(Signal::TERM)), None, "it was to be a 0");
+        assert_eq!(config.death(End::Killed(Signal::TERM)), None, "it is remapped to 0");
         assert_eq!(config.death(End::Killed(Signal::CONT)), Some(Signal::CONT));
         assert_eq!(config.death(End::Exited(146)), None);
     }

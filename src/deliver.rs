@@ -18,7 +18,7 @@ use crate::sys::signal::{Queued, kill_process, queue};
 /// without.
 ///
 /// # Errors
-/// ESRCH if the process has ended or is not meant, EPERM if it may not be signalled (kill(2)); any other if /proc cannot
+/// ESRCH if the process has exited or is not meant, EPERM if it may not be signalled (kill(2)); any other if /proc cannot
 /// be read.
 pub fn deliver(
     id: Identity,
@@ -49,7 +49,7 @@ pub fn deliver(
 }
 
 /// Sends it by the pidfd. If there is none, or it cannot be signalled by it (an old kernel, a seccomp filter, no free
-/// descriptor, no memory), it is sent to the pid at once. Only as many forks as there are pids, within this moment, could
+/// descriptor, no memory), it is sent to the pid at once. Only as many forks as there are pids, in that time, could
 /// give the pid to another process.
 fn send(id: Identity, signal: Signal, queued: Option<Queued>, held: Option<&PidFd>) -> Result<(), Errno> {
     let by_pidfd = held.map(|held| match queued {

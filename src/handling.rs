@@ -1,4 +1,4 @@
-//! Whether a process would notice a signal, as far as /proc/PID/status says: for signals that end a process that does not
+//! Whether a process would notice a signal, as far as /proc/PID/status says: for signals that kill a process that does not
 //! handle them.
 
 use crate::procfs::Status;

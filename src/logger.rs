@@ -21,7 +21,7 @@ pub const FILTER_VARIABLE: &str = "PODINIT_LOG";
 /// Whether there is a filter, which then has the say on what is logged.
 static FILTERED: AtomicBool = AtomicBool::new(false);
 
-/// Lines that had to be dropped, and that nobody has been told of.
+/// How many lines were dropped since the last line that says so.
 static DROPPED: AtomicUsize = AtomicUsize::new(0);
 
 /// The end of a line that was written in part.
@@ -106,7 +106,7 @@ impl Log for Logger {
     fn flush(&self) {}
 }
 
-/// `podinit: warning: …`; an error needs no such word, since it is what ends us.
+/// `podinit: warning: …`; an error needs no such word, since init exits because of it.
 fn line(record: &Record) -> String {
     let kind = match record.level() {
         Level::Error => "",
@@ -135,7 +135,7 @@ fn write(line: &str) {
 }
 
 /// Writes what remains of the line before, and then of this one as much as there is room for. Returns whether it has
-/// begun: then it will be ended before the next one.
+/// begun: then a line feed is written before the next one.
 fn begin(remainder: &mut Vec<u8>, line: &str) -> bool {
     if !remainder.is_empty() {
         if let Ok(written) = write_stderr_nowait(remainder) {

@@ -1,4 +1,4 @@
-//! The mailbox that every signal arrives in, and the wait for what may come before one.
+//! The mailbox: the signalfd that every signal arrives in, and the wait for a signal, a non-child's exit or a deadline.
 
 use std::cell::Cell;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
@@ -24,9 +24,9 @@ use crate::sys::signal::{receive, to_nix};
 pub enum Event {
     /// A signal has arrived.
     Signal(Received),
-    /// The process that is no child of ours has ended.
+    /// The non-child has exited.
     NonChildExited,
-    /// The time is up.
+    /// The deadline has passed.
     Deadline,
 }
 
@@ -65,8 +65,8 @@ impl Mailbox {
     fn try_open(own: Pid) -> Result<Mailbox, Errno> {
         let fd = SignalFd::with_flags(&to_nix(SignalSet::ALL), SfdFlags::SFD_CLOEXEC)?;
         if fd.as_fd().as_raw_fd() <= STDERR {
-            // We were started with it closed. Left there, it would be taken for a standard stream;
-            // so take the next free number while this one is in use, and let this one go.
+            // Init was started with a standard descriptor closed. There the signalfd would be taken for a standard
+            // stream; so the next free number is taken while this one is in use, and then this one is closed.
             return Mailbox::try_open(own);
         }
         let turn = Cell::new(SignalSet::STANDARD);
@@ -130,7 +130,7 @@ impl Mailbox {
     }
 
     /// The kernel hands out the lowest number first (signal(7)), so a flood of one signal would hold back those above it,
-    /// SIGCHLD among them, without an end. So every so many reads the standard signals take turns.
+    /// SIGCHLD among them, for as long as it lasts. So every so many reads the standard signals take turns.
     fn take_out_of_turn(&self) -> Option<Received> {
         let reads = (self.reads.get() + 1) % READS_A_TURN;
         self.reads.set(reads);
@@ -157,7 +157,7 @@ impl Mailbox {
         Ok(())
     }
 
-    /// Waits in another way, a moment at the longest, where the usual one has failed.
+    /// Waits in another way, for 100 ms at the most, where the usual one has failed.
     fn wait_without_descriptor(&self, deadline: Option<Instant>, non_child: Option<&PidFd>) -> Option<Event> {
         let left = deadline.map_or(MOMENT, |deadline| deadline.saturating_duration_since(Instant::now()));
         let moment = left.min(MOMENT);

@@ -1,5 +1,5 @@
-//! A PID namespace of our own making (`--pid-namespace`): one of us stands outside, and another one, with the
-//! same command line, is its PID 1.
+//! `--pid-namespace`: init makes a PID namespace, stays outside of it, and starts a second init with the same command
+//! line as its PID 1.
 
 use log::{error, warn};
 
@@ -16,8 +16,8 @@ use crate::sys::process::{
 use crate::sys::session::Session;
 use crate::sys::signal::{Disposition, set_disposition};
 
-/// Runs the workload that begins at argument `program` in a PID namespace of its own, and returns our exit
-/// status. Outside that is the one inside's; inside it is what `init` says.
+/// Runs the workload that begins at argument `program` in a PID namespace of its own, and returns the exit status: outside,
+/// that of the init inside; inside, that of [`init::run`].
 pub fn run(start: &Start, config: &Config, program: usize) -> u8 {
     let own = own_pid();
     if own.get() == 1 {
@@ -27,8 +27,7 @@ pub fn run(start: &Start, config: &Config, program: usize) -> u8 {
     stand_in(start, config, own)
 }
 
-/// Stands outside: has the init of a new PID namespace started, passes every signal on to it alone, and
-/// returns its exit status for ours.
+/// Starts the init of a new PID namespace, forwards every signal to it alone, and returns its exit status.
 fn stand_in(start: &Start, config: &Config, own: Pid) -> u8 {
     let child_disposition = set_disposition(Signal::CHLD, Disposition::Default);
     let Some(mailbox) = Mailbox::open(own) else { return config.failures.own };
@@ -43,21 +42,20 @@ fn stand_in(start: &Start, config: &Config, own: Pid) -> u8 {
             return config.failures.own;
         }
     };
-    // Whatever else was asked for is for the one inside.
-    let plain = Config { target: Target::Child, session: Session::Ours, ..Config::DEFAULT };
+    // All other options are for the init inside.
+    let plain = Config { target: Target::Child, session: Session::Inherited, ..Config::DEFAULT };
     let end = init::attend(&plain, own, main, mailbox, None);
     plain.exit_status(end)
 }
 
-/// Makes us at home inside, as PID 1.
+/// Prepares the init inside, which is PID 1: its name, /proc, and that it is killed when the init outside exits.
 fn enter() {
-    // Executed by way of /proc/self/exe, we would be called `exe`.
+    // It was executed by way of /proc/self/exe, so its name is `exe`.
     set_own_name(c"podinit");
     if let Err(errno) = mount_own_proc() {
         warn!("cannot mount /proc: {}", describe(errno));
     }
-    // The one outside is all that we are for.
     if let Err(errno) = signal_on_parent_death(Signal::KILL) {
-        warn!("cannot ask for a signal at our parent's death: {}", describe(errno));
+        warn!("cannot have the kernel send a signal when the parent dies: {}", describe(errno));
     }
 }

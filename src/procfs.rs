@@ -1,5 +1,5 @@
-//! What /proc says of processes (proc(5)). It may not be mounted, or hide some of them; and whoever
-//! is read about may be gone a moment later, or never have been the one that was meant.
+//! What /proc says of processes (proc(5)). It may not be mounted, or hide some of them; and a process may be reaped right
+//! after it was read about, or be a later one with the same pid.
 
 use nix::errno::Errno;
 use nix::unistd::read;
@@ -25,9 +25,9 @@ pub struct Stat {
     pub id: Identity,
     /// `R`unning, `S`leeping, s`T`opped, `Z`ombie and so on: that of its first thread.
     pub state: u8,
-    /// How many threads it has, the first one counted even if it has ended.
+    /// How many threads it has, the first one counted even if it has exited.
     pub threads: u32,
-    /// Its parent; `None` if that lives outside our PID namespace.
+    /// Its parent; `None` if that is outside the PID namespace.
     pub parent: Option<Pid>,
     /// Its process group's id; 0 if that was founded outside init's PID namespace, -1 if it is being reaped.
     pub group: i32,
@@ -77,17 +77,17 @@ impl Stat {
         Some(Stat { id: Identity { pid, start }, state, threads, parent, group, flags })
     }
 
-    /// Whether it is the process that `id` tells of, and lives.
+    /// Whether it is the process `id`, and has not exited.
     pub fn is(&self, id: Identity) -> bool {
-        self.id == id && !self.has_ended()
+        self.id == id && !self.has_exited()
     }
 
-    /// Whether it has ended, and only waits to be reaped. (Its first thread may end before others.)
-    pub fn has_ended(&self) -> bool {
+    /// Whether it has exited, and waits to be reaped. (Its first thread may exit before others.)
+    pub fn has_exited(&self) -> bool {
         matches!(self.state, b'Z' | b'X') && self.threads <= 1
     }
 
-    /// Whether it is a thread of the kernel's, which a machine's PID 1 sees. It handles no signals, and does not end.
+    /// Whether it is a thread of the kernel's, which a machine's PID 1 sees. It handles no signals, and does not exit.
     fn is_kernel_thread(&self) -> bool {
         self.flags & KERNEL_THREAD != 0
     }
@@ -97,16 +97,16 @@ impl Stat {
         self.flags & NOT_EXECUTED != 0
     }
 
-    /// Whether a stop signal stopped it. (One that a debugger holds is in state `t`.)
+    /// Whether a stop signal stopped it. (One that a debugger stopped is in state `t`.)
     pub fn is_stopped(&self) -> bool {
         self.state == b'T'
     }
 }
 
-/// Takes hold of the process that `id` tells of, and of no other one that got its pid since.
+/// Opens a pidfd for the process `id`, and for no later one with the same pid.
 ///
 /// # Errors
-/// ESRCH if it has ended; else as [`PidFd::open`] and [`Stat::read`].
+/// ESRCH if it has exited; else as [`PidFd::open`] and [`Stat::read`].
 pub fn hold(id: Identity) -> Result<PidFd, Errno> {
     let held = PidFd::open(id.pid)?;
     if Stat::read(id.pid)?.is(id) { Ok(held) } else { Err(Errno::ESRCH) }
@@ -184,7 +184,7 @@ pub fn mount_id(mountinfo: &[u8]) -> Option<u32> {
 
 /// What /proc shows of the processes in this PID namespace.
 pub struct Processes {
-    /// Those that have not ended. (A list, since an iterator would be compiled anew for each of its users.)
+    /// Those that have not exited. (A list, since an iterator would be compiled anew for each of its users.)
     pub shown: Vec<Stat>,
     /// Why there may be more: what could not be read. (What `hidepid` hides raises no error.)
     pub unread: Option<Errno>,
@@ -215,7 +215,7 @@ impl Processes {
             };
             for pid in names(&entries[..length]).filter_map(|name| Pid::new(number(name)?)) {
                 match Stat::read(pid) {
-                    Ok(stat) if stat.has_ended() || stat.is_kernel_thread() => {}
+                    Ok(stat) if stat.has_exited() || stat.is_kernel_thread() => {}
                     Ok(stat) => self.shown.push(stat),
                     Err(Errno::ESRCH) => {}
                     Err(errno) => self.unread = Some(errno),
@@ -230,8 +230,8 @@ impl Processes {
 fn names(mut entries: &[u8]) -> impl Iterator<Item = &[u8]> {
     std::iter::from_fn(move || {
         let length = u16::from_ne_bytes([*entries.get(16)?, *entries.get(17)?]);
-        let (entry, rest) = entries.split_at_checked(length.into())?;
-        entries = rest;
+        let (entry, next) = entries.split_at_checked(length.into())?;
+        entries = next;
         entry.get(19..)?.split(|&byte| byte == 0).next()
     })
 }
@@ -241,7 +241,7 @@ fn number<T: TryFrom<i64>>(digits: &[u8]) -> Option<T> {
     str::from_utf8(digits).ok()?.parse::<i64>().ok()?.try_into().ok()
 }
 
-/// The children of `parent`. One that ends meanwhile may hide another one (proc(5)); but it also
+/// The children of `parent`. One that exits meanwhile may hide another one (proc(5)); but it also
 /// raises a SIGCHLD in its parent.
 pub fn children(parent: Pid) -> Vec<Pid> {
     match files::read_whole(&format!("/proc/{parent}/task/{parent}/children")) {
@@ -256,14 +256,14 @@ pub fn children(parent: Pid) -> Vec<Pid> {
     }
 }
 
-/// Whether /proc is there, and shows us all there is to see in our PID namespace.
+/// Whether /proc is there, and shows every process in the PID namespace.
 pub fn shows_everybody(own: Pid) -> bool {
     is_own_proc(own)
         && (!hides_some(&files::text("/proc/self/mountinfo").unwrap_or_default()) || may_see_hidden())
 }
 
-/// Whether /proc is there, and is that of this PID namespace: another one has another process under our number, or shows
-/// ours under another.
+/// Whether /proc is there, and is that of this PID namespace: another one has another process under init's pid, or shows
+/// init under another pid.
 fn is_own_proc(own: Pid) -> bool {
     read_proc_self(&mut [0; 16]).is_ok_and(|link| number(link) == Some(own.get()))
 }
@@ -278,7 +278,7 @@ pub fn hides_some(mountinfo: &str) -> bool {
     })
 }
 
-/// Whether we have CAP_SYS_PTRACE, to whom nothing is hidden.
+/// Whether init has CAP_SYS_PTRACE: then /proc hides nothing from it.
 fn may_see_hidden() -> bool {
     const CAP_SYS_PTRACE: u32 = 19;
     let status = files::text("/proc/self/status").unwrap_or_default();
@@ -315,7 +315,7 @@ mod tests {
             assert_eq!(Stat::parse(text.as_bytes()).unwrap().has_not_executed(), has_not);
         }
         let reaped = Stat::parse(b"42 (sh) X 0 -1 -1 0 -1 4227084 0 0 0 0 0 0 0 0 20 0 0 0 2 0").unwrap();
-        assert_eq!((reaped.group, reaped.has_ended()), (-1, true));
+        assert_eq!((reaped.group, reaped.has_exited()), (-1, true));
         assert_eq!(Stat::parse(b""), None);
         assert_eq!(Stat::parse(b"42 (sh"), None);
         assert_eq!(Stat::parse(b"42 (sh)"), None);
@@ -346,7 +346,7 @@ mod tests {
         let own = crate::sys::process::own_pid();
         let all = processes();
         assert_eq!(all.unread, None);
-        let stat = all.shown.iter().find(|stat| stat.id.pid == own).expect("our own");
+        let stat = all.shown.iter().find(|stat| stat.id.pid == own).expect("the own one");
         assert_eq!(Ok(stat.id), Stat::read(own).map(|stat| stat.id));
         assert!(children(stat.parent.unwrap()).contains(&own));
         assert!(shows_everybody(own));

@@ -1,4 +1,4 @@
-//! Settling down: keeping nothing of what we were started with.
+//! Releases what init was started with and does not need: the working directory and descriptors.
 
 use std::os::fd::{AsFd, AsRawFd, RawFd};
 

@@ -40,7 +40,7 @@ pub enum Command {
     Print(Cow<'static, str>),
 }
 
-/// Reads the command line of `persona`, and the environment variables that it minds.
+/// Reads the command line of `persona`, and the environment variables that it reads.
 ///
 /// # Errors
 /// What is wrong with it, in a few words.
@@ -92,7 +92,9 @@ fn parse_options(persona: &Persona, args: Vector, mut config: Config) -> Result<
                 }
                 config.rewrite.push(it);
             }
-            Arg::Long("grace") => config.at_exit = AtExit::Ask(value(&mut parser, "duration", duration)?),
+            Arg::Long("grace") => {
+                config.at_exit = AtExit::Terminate(value(&mut parser, "duration", duration)?)
+            }
             Arg::Long("kill-after") => config.kill_after = Some(value(&mut parser, "duration", duration)?),
             Arg::Long("die-alike") => config.die_alike = true,
             Arg::Short('e') | Arg::Long("remap") => {
@@ -154,7 +156,7 @@ fn parse_options(persona: &Persona, args: Vector, mut config: Config) -> Result<
     }
 }
 
-/// The long options, as getopt_long knows them: enough letters to tell one from the others will do.
+/// The long options, as getopt_long knows them: a prefix that only one of them has will do.
 const LONG: [&str; 21] = [
     "die-alike",
     "env",
@@ -179,7 +181,7 @@ const LONG: [&str; 21] = [
     "workdir",
 ];
 
-/// A long option, as somebody typed it.
+/// A long option, as it was typed.
 fn long(name: &str) -> String {
     Quoted(format!("--{name}").as_bytes()).to_string()
 }
@@ -301,13 +303,13 @@ mod tests {
     #[test]
     fn other_names_have_other_defaults() {
         let tini = run(&["/usr/bin/tini", "--", "x"]).0;
-        assert_eq!((tini.target, tini.at_exit), (Target::Child, AtExit::Ask(Duration::ZERO)));
+        assert_eq!((tini.target, tini.at_exit), (Target::Child, AtExit::Terminate(Duration::ZERO)));
         assert_eq!(tini.subreaper, Subreaper::OnRequest);
         assert_eq!(run(&["tini", "-gs", "x"]).0.target, Target::Group);
         assert_eq!(run(&["tini", "-s", "x"]).0.subreaper, Subreaper::Always);
         assert_eq!(run(&["dumb-init", "x"]).0.session, Session::Own);
         let single = run(&["dumb-init", "-c", "x"]).0;
-        assert_eq!((single.target, single.session), (Target::Child, Session::Ours));
+        assert_eq!((single.target, single.session), (Target::Child, Session::Inherited));
         assert_eq!(run(&["podinit", "-c", "x"]).0.session, Session::OwnGroup);
         assert_eq!(run(&["dumb-init", "-v", "x"]).0.log_level, LevelFilter::Debug);
         assert_eq!(run(&["dumb-init", "--rew=15:3", "x"]).0.rewrite.len(), 1);
@@ -325,7 +327,7 @@ mod tests {
         assert_eq!(with("tini", "TINI_SUBREAPER=").subreaper, Subreaper::Always);
         assert_eq!(with("tini", "TINI_KILL_PROCESS_GROUP=").target, Target::Group);
         assert_eq!(with("tini", "TINI_VERBOSITY=3").log_level, LevelFilter::Debug);
-        assert_eq!(with("dumb-init", "DUMB_INIT_SETSID=0").session, Session::Ours);
+        assert_eq!(with("dumb-init", "DUMB_INIT_SETSID=0").session, Session::Inherited);
         assert_eq!(with("dumb-init", "DUMB_INIT_DEBUG=1").log_level, LevelFilter::Debug);
         assert_eq!(with("dumb-init", "DUMB_INIT_DEBUG=0").log_level, LevelFilter::Warn);
         assert_eq!(with("catatonit", "CATATONIT_DEBUG=1").log_level, LevelFilter::Debug);

@@ -1,5 +1,5 @@
-//! The names that podinit can be called by. Under another init's name it has that init's defaults, since
-//! somebody put it under an ENTRYPOINT that nobody has looked at; it never loses an option by that.
+//! The names that podinit can be called by. Under another init's name it has that init's defaults, so that it can take that
+//! init's place under an ENTRYPOINT that stays as it is; it keeps all of its own options.
 
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
@@ -14,19 +14,19 @@ use crate::sys::session::Session;
 pub struct Persona {
     /// The names that stand for it.
     pub names: &'static [&'static str],
-    /// What it does if nobody says otherwise.
+    /// What it does without options and environment variables.
     pub defaults: fn() -> Config,
     /// How many levels more a `-v` logs.
     pub verbose: u8,
     /// Whether `-v` prints the version instead.
     pub v_is_version: bool,
-    /// Whether it is a pod's pause process without being told.
+    /// Whether it is a pod's pause process without `--pause`.
     pub is_pause: bool,
     /// The highest signal that `--rewrite` takes.
     pub highest_rewrite: i32,
     /// What `--version` prints.
     pub version: &'static str,
-    /// The environment variables that it minds.
+    /// The environment variables that it reads.
     pub variables: &'static [Variable],
 }
 
@@ -56,7 +56,7 @@ static TABLE: [Persona; 6] = [
         names: &["tini", "tini-static"],
         defaults: || Config {
             target: Target::Child,
-            at_exit: AtExit::Ask(Duration::ZERO),
+            at_exit: AtExit::Terminate(Duration::ZERO),
             subreaper: Subreaper::OnRequest,
             failures: Failures { own: 1, not_found: 127, not_executable: 126 },
             ..Config::DEFAULT
@@ -99,7 +99,7 @@ static TABLE: [Persona; 6] = [
         names: &["catatonit"],
         defaults: || Config {
             target: Target::Child,
-            at_exit: AtExit::Ask(Duration::ZERO),
+            at_exit: AtExit::Terminate(Duration::ZERO),
             failures: Failures { own: 1, not_found: 1, not_executable: 1 },
             ..Config::DEFAULT
         },
@@ -107,8 +107,8 @@ static TABLE: [Persona; 6] = [
         variables: &[("CATATONIT_DEBUG", |config, _| config.log_level = LevelFilter::Debug)],
         ..PODINIT
     },
-    // An operator chose podinit for an engine, and gets its way of stopping; but the engines' manuals say
-    // that their init signals the program alone.
+    // An operator chose podinit for an engine, and gets podinit's stop of the remaining processes; but the engines' manuals
+    // say that their init signals the program alone.
     Persona {
         names: &["docker-init", "podman-init"],
         defaults: || Config { target: Target::Child, ..Config::DEFAULT },
@@ -135,11 +135,11 @@ pub fn names() -> String {
     TABLE.iter().flat_map(|persona| persona.names).map(|name| format!("{name}\n")).collect()
 }
 
-/// dumb-init's single-child mode: no session, not even a group for the program, and nobody else told.
+/// dumb-init's single-child mode: no session and no group for the program, and signals go to it alone.
 pub fn single_child(config: &mut Config) {
     config.target = Target::Child;
     if config.session == Session::Own {
-        config.session = Session::Ours;
+        config.session = Session::Inherited;
     }
 }
 

@@ -1,4 +1,4 @@
-//! Passing a signal on: what is sent in its place, to whom, and by which call.
+//! Forwards a signal: which one is sent in its place, to which processes, and by which call.
 
 use log::{debug, warn};
 use nix::errno::Errno;
@@ -23,7 +23,7 @@ pub fn is_target(target: Target, main: Pid, stat: &Stat) -> bool {
     }
 }
 
-/// Passes signals on to the workload.
+/// Forwards signals to the workload.
 pub struct Forwarder<'a> {
     config: &'a Config,
     main: Pid,
@@ -36,19 +36,19 @@ impl Forwarder<'_> {
         Forwarder { config, main, warned: false }
     }
 
-    /// Passes on what has arrived, and notes in `rest` which processes have been sent SIGTERM by it. Returns what was
-    /// sent, if anything was.
+    /// Forwards a signal that has arrived, and notes in `remaining` which processes have been sent SIGTERM by it. Returns
+    /// the signal that was sent, if one was.
     pub fn forward(&mut self, received: Received, remaining: &mut Remaining) -> Option<Signal> {
         let Received { signal: arrived, origin, sender, uid } = received;
         let Some(signal) = self.config.rewritten(arrived) else {
-            debug!("{arrived} is dropped, as asked for");
+            debug!("{arrived} is dropped (--rewrite)");
             return None;
         };
         let sender = sender.map_or(0, Pid::get);
         debug!("{arrived} from {sender} (uid {uid}), by {origin}, is forwarded as {signal}");
-        if self.config.session == Session::Ours && origin == Origin::Kernel && arrived != Signal::HUP {
-            // The terminal sent it to the whole of the group that the workload shares with us. (But of a
-            // hang-up the kernel tells the session's leader alone.)
+        if self.config.session == Session::Inherited && origin == Origin::Kernel && arrived != Signal::HUP {
+            // The terminal sent it to the whole group, which is the workload's too. (But a hang-up is sent to the
+            // session's leader alone.)
             return None;
         }
         let terminates = Some(signal) == self.config.rewritten(Signal::TERM);
@@ -73,7 +73,7 @@ impl Forwarder<'_> {
                      give podinit CAP_KILL, or start both as the same user"
                 );
             }
-            // It has ended, and we are about to be told.
+            // ESRCH: it has been killed or has exited; its SIGCHLD comes next.
             Ok(()) | Err(Errno::EPERM | Errno::ESRCH) => {}
             Err(errno) => warn!("cannot send {signal} to the workload: {}", describe(errno)),
         }
@@ -84,7 +84,7 @@ impl Forwarder<'_> {
         match self.config.target {
             Target::Child => kill_process(self.main, signal),
             Target::Group => match kill_group(self.main, signal) {
-                // It has left the group that it was started in, and nobody else is in there.
+                // It has left the group that it was started in, and no other process is in there.
                 Err(Errno::ESRCH) => kill_process(self.main, signal),
                 sent => sent,
             },

@@ -1,4 +1,4 @@
-//! The life of an init: start the workload, pass signals on, reap, and leave as the workload did.
+//! Init with a workload: starts it, forwards signals, reaps, and exits as the main process did.
 
 mod ancestors;
 mod forward;
@@ -33,7 +33,7 @@ use workload::spawn;
 /// How long after the last time a main process that reads or writes in the background is continued again.
 const RESUME_AGAIN: Duration = Duration::from_secs(1);
 
-/// Runs the workload that begins at argument `program`, and returns our exit status.
+/// Runs the workload that begins at argument `program`, and returns init's exit status.
 pub fn run(start: &Start, config: &Config, program: usize) -> u8 {
     let own = own_pid();
     if own.get() != 1 {
@@ -42,7 +42,7 @@ pub fn run(start: &Start, config: &Config, program: usize) -> u8 {
     if let Some(signal) = config.parent_death {
         follow_parent(signal, own);
     }
-    // Inherited as ignored, it would have the kernel reap the workload, and its status be lost.
+    // If SIGCHLD were still ignored, the kernel would reap the main process, and its status would be lost.
     let child_disposition = set_disposition(Signal::CHLD, Disposition::Default);
     if config.session == Session::Own {
         terminal::give_up();
@@ -73,7 +73,7 @@ pub fn run(start: &Start, config: &Config, program: usize) -> u8 {
     config.exit_status(end)
 }
 
-/// Attends to the workload whose main process has just been started, and returns how that exited.
+/// Runs the loop for a workload whose main process has just been started, and returns how that exited.
 pub fn attend(config: &Config, own: Pid, main: Pid, mailbox: Mailbox, terminal: Option<Terminal>) -> End {
     info!("started the workload as {main}");
     let on_terminal = terminal.is_some();
@@ -81,8 +81,18 @@ pub fn attend(config: &Config, own: Pid, main: Pid, mailbox: Mailbox, terminal: 
     settle(&mailbox, terminal.map(Terminal::fd));
     let remaining = Remaining::new(own);
     let stops = Stops { on_terminal, forwarded: false, resumed: None };
-    Init { config, own, main, terminal, mailbox, remaining, main_is_stopped: false, was_asked: false, stops }
-        .live()
+    Init {
+        config,
+        own,
+        main,
+        terminal,
+        mailbox,
+        remaining,
+        main_is_stopped: false,
+        term_forwarded: false,
+        stops,
+    }
+    .live()
 }
 
 /// An init whose workload runs.
@@ -90,17 +100,17 @@ struct Init<'a> {
     config: &'a Config,
     own: Pid,
     main: Pid,
-    /// Kept for job control, so not by PID 1, who cannot be stopped.
+    /// For job control, so `None` for PID 1, which cannot be stopped.
     terminal: Option<Terminal>,
     mailbox: Mailbox,
     remaining: Remaining,
     main_is_stopped: bool,
-    /// Whether a SIGTERM has been forwarded; or, where that is dropped, another signal that asks to stop.
-    was_asked: bool,
+    /// Whether a SIGTERM has been forwarded; or, where that is dropped, SIGINT or SIGQUIT.
+    term_forwarded: bool,
     stops: Stops,
 }
 
-/// What is to be known of a stop of the main process, where init cannot be stopped with it.
+/// What init knows of a stop of the main process, where init cannot be stopped with it.
 struct Stops {
     /// Whether a terminal can have caused it.
     on_terminal: bool,
@@ -111,13 +121,13 @@ struct Stops {
 }
 
 impl Init<'_> {
-    /// Forwards and reaps for as long as the main process lives, has the rest stop, and returns how the
-    /// main process ended.
+    /// Forwards and reaps until the main process exits, stops the remaining processes, and returns how the main process
+    /// exited.
     fn live(mut self) -> End {
         let mut forwarder = Forwarder::new(self.config, self.main);
         let mut kill_at = None;
         let mut killed = false;
-        // A child that had ended before init was executed raises no signal any more.
+        // A child that exited before init was executed raises no signal any more.
         let mut has_changes = true;
         loop {
             // After a kill the SIGCHLD may have to wait for its turn in a flood of other signals.
@@ -131,9 +141,8 @@ impl Init<'_> {
             match self.mailbox.next(kill_at, None) {
                 Event::Signal(received) if received.signal == Signal::CHLD => {
                     if received.sender != Some(self.main) {
-                        // An orphan, which is in no hurry. Who else is to run on our processor may be about to
-                        // end as well, and several at once cost a third of what they do one by one. (If there is
-                        // nobody else, this is nothing.)
+                        // An orphan, which can wait. Other processes on this processor may be about to exit as well, and
+                        // to reap several at once costs a third of reaping them one by one.
                         let _ = sched_yield();
                     }
                     has_changes = true;
@@ -141,16 +150,20 @@ impl Init<'_> {
                 Event::Signal(received) => {
                     if received.signal == Signal::CONT {
                         self.main_is_stopped = false;
-                        // A shell's `fg` gave the terminal to our group.
+                        // A shell's `fg` gave the terminal to init's group.
                         self.terminal.inspect(|terminal| terminal.hand_to(self.main));
                     }
                     let sent = forwarder.forward(received, &mut self.remaining);
                     self.stops.forwarded |= sent.is_some_and(is_tty_stop);
-                    self.was_asked |= match self.config.rewritten(Signal::TERM) {
-                        None => sent.is_some_and(asks_to_stop),
+                    self.term_forwarded |= match self.config.rewritten(Signal::TERM) {
+                        None => sent.is_some_and(is_termination_signal),
                         terminates => sent == terminates,
                     };
-                    if sent.is_some() && asks_to_stop(received.signal) && kill_at.is_none() && !killed {
+                    if sent.is_some()
+                        && is_termination_signal(received.signal)
+                        && kill_at.is_none()
+                        && !killed
+                    {
                         kill_at = self.config.kill_after.and_then(|after| Instant::now().checked_add(after));
                     }
                     if is_tty_stop(received.signal) {
@@ -184,11 +197,11 @@ impl Init<'_> {
         }
     }
 
-    /// Reaps, and returns how the main process ended if it has.
+    /// Reaps, and returns how the main process exited, if it has.
     fn reap(&mut self) -> Option<End> {
         match reap(Some(self.main), self.config.warn_reaped)? {
-            Change::Ended(_, end) => {
-                info!("the workload has ended: {end}");
+            Change::Exited(_, end) => {
+                info!("the main process has exited: {end}");
                 Some(end)
             }
             Change::Stopped(_, signal) => {
@@ -199,8 +212,8 @@ impl Init<'_> {
         }
     }
 
-    /// Stops init because the main process has been stopped, if that is how the shell comes back. Where init cannot be
-    /// stopped, no shell would continue the main process.
+    /// Stops init because the main process has been stopped, so that the shell that started init continues. Where init cannot
+    /// be stopped, no shell would continue the main process.
     fn follow_stop(&mut self, signal: Signal) {
         let is_pid_1 = self.own.get() == 1;
         if self.config.suspends && !is_pid_1 {
@@ -225,23 +238,23 @@ impl Init<'_> {
         }
     }
 
-    /// What comes of a terminal's stop signal that was sent to us.
+    /// Follows a terminal's stop signal that was sent to init.
     fn stop_with_terminal(&mut self, signal: Signal) {
         if self.config.suspends {
             let _ = kill_process(self.own, Signal::STOP);
         } else if self.main_is_stopped {
             // A ^Z right after an `fg`, before the terminal was handed on: it took back the SIGCONT, so the
-            // main process has not gone on, and no further change of its will tell us to stop.
+            // main process has not continued, and no further change of its state will stop init.
             self.follow_stop(signal);
         }
     }
 
-    /// Sees to the rest, now that the main process is gone.
+    /// Stops the remaining processes, now that the main process has exited.
     fn leave(&mut self, kill_at: Option<Instant>) {
         match (self.config.at_exit, self.config.rewritten(Signal::TERM)) {
-            (AtExit::Ask(grace), _) => {
-                let &mut Init { config, main, ref mailbox, ref mut remaining, was_asked, .. } = self;
-                Stop { config, main, mailbox, remaining, was_asked }.run(grace, kill_at);
+            (AtExit::Terminate(grace), _) => {
+                let &mut Init { config, main, ref mailbox, ref mut remaining, term_forwarded, .. } = self;
+                Stop { config, main, mailbox, remaining, term_forwarded }.run(grace, kill_at);
             }
             (AtExit::TermGroup, Some(signal)) if self.config.target != Target::Child => {
                 let _ = kill_group(self.main, signal);
@@ -251,12 +264,12 @@ impl Init<'_> {
     }
 }
 
-/// Adopts the orphans among our descendants, or warns that nobody asked for that.
+/// Makes init adopt the orphans among its descendants, or warns that it does not.
 fn adopt_orphans(subreaper: Subreaper) {
     match subreaper {
         Subreaper::Always => {
             if let Err(errno) = become_subreaper() {
-                warn!("cannot become a subreaper, so orphans are left to somebody else: {}", describe(errno));
+                warn!("cannot become a subreaper, so init does not reap orphans: {}", describe(errno));
             }
         }
         // People grep for these words of tini's.
@@ -272,16 +285,16 @@ fn is_tty_stop(signal: Signal) -> bool {
     matches!(signal, Signal::TSTP | Signal::TTIN | Signal::TTOU)
 }
 
-/// Whether `signal` is how people and engines ask a program to stop.
-fn asks_to_stop(signal: Signal) -> bool {
+/// Whether `signal` is one by which people and engines have a program exit.
+fn is_termination_signal(signal: Signal) -> bool {
     matches!(signal, Signal::TERM | Signal::INT | Signal::QUIT)
 }
 
-/// Has `signal` sent to us when our parent dies. If that was a moment ago, we send it ourselves.
+/// Has `signal` sent to init when its parent dies. If the parent has died already, init sends it to itself.
 fn follow_parent(signal: Signal, own: Pid) {
     let parent = parent_pid();
     if let Err(errno) = signal_on_parent_death(signal) {
-        warn!("cannot ask for {signal} at our parent's death: {}", describe(errno));
+        warn!("cannot have the kernel send {signal} when the parent dies: {}", describe(errno));
     }
     if parent_pid() != parent {
         let _ = kill_process(own, signal);

@@ -1,5 +1,5 @@
-//! The rest: everybody in our care but the main process. As PID 1 that is all of the PID namespace;
-//! otherwise our descendants, whom we adopt as a subreaper.
+//! The remaining processes: all in init's care but the main process. As PID 1 these are all of the PID namespace;
+//! otherwise init's descendants, which it adopts as a subreaper.
 
 use std::cell::Cell;
 use std::time::Instant;
@@ -40,25 +40,25 @@ pub struct Terminated {
     since: u64,
 }
 
-/// Who is left.
+/// Which kind of processes are left, and what reports the next one's exit.
 pub enum Left {
     None,
-    /// Children of ours; SIGCHLD tells.
+    /// Children of init: SIGCHLD.
     Children,
-    /// No children, but somebody who came from outside; this pidfd tells.
+    /// No children, but a non-child: its pidfd.
     NonChild(PidFd),
-    /// Somebody of whom nothing tells: hidden, or seen on a kernel without pidfds.
+    /// Processes whose exit nothing reports: hidden, or on a kernel without pidfds.
     Unseen,
 }
 
 impl Remaining {
-    /// Those in the care of the process `own`, which is ours.
+    /// Those in the care of init, which is the process `own`.
     pub fn new(own: Pid) -> Remaining {
         let everybody = Everybody::as_pid_1();
         Remaining { own, everybody, terminated: Vec::new(), all_terminated: false, warned: Cell::new(false) }
     }
 
-    /// Who is left, and how the next one's end will be heard of.
+    /// Which kind of processes are left.
     pub fn left(&self) -> Left {
         for _ in 0..PASSES {
             if have_children() {
@@ -67,7 +67,7 @@ impl Remaining {
             if self.everybody.is_none_or(|everybody| !everybody.exist()) {
                 return Left::None;
             }
-            // What is left came into our PID namespace from outside, or was started by one that did.
+            // What is left are non-children, and processes that these have started.
             let all = procfs::processes();
             let entered = all.shown.iter().find(|stat| stat.parent.is_none() && stat.id.pid != self.own);
             match entered.map(|stat| procfs::hold(stat.id)) {
@@ -88,7 +88,7 @@ impl Remaining {
         Left::Unseen
     }
 
-    /// Everybody that /proc shows. Without /proc nobody; and where it hides some (hidepid), not those.
+    /// All that /proc shows: none without /proc, and not those that it hides (hidepid).
     pub fn members(&self) -> Vec<Stat> {
         self.look().shown
     }
@@ -106,7 +106,7 @@ impl Remaining {
         all
     }
 
-    /// Whether a process that init holds is one of [`Remaining::members`] now.
+    /// Whether a process that init has a pidfd of is one of [`Remaining::members`] now.
     pub fn is_member(&self, now: &Stat) -> bool {
         if self.everybody.is_some() {
             return now.id.pid != self.own;
@@ -135,15 +135,15 @@ impl Remaining {
         self.everybody.is_none() && Stat::read(pid).is_ok_and(|now| !self.is_member(&now))
     }
 
-    /// Whether a process that init holds is the one that it found in /proc after the time `since`, and one of
-    /// [`Remaining::members`] now. A process that had started before that time is no other one, and does not leave init's
+    /// Whether a process that init has a pidfd of is the one that it found in /proc after the time `since`, and one of
+    /// [`Remaining::members`] now. A process that had started before that time is no later one, and stays in init's
     /// care; so the ancestors of few are read.
     fn is_same_member(&self, now: &Stat, since: u64) -> bool {
         now.id.start < since || self.is_member(now)
     }
 
     /// The `chosen` ones of the remaining processes, for [`Remaining::note_terminated`]: to be called right before SIGTERM is
-    /// sent to them. Those that have ended are forgotten.
+    /// sent to them. Those that have exited are forgotten.
     pub fn about_to_terminate(&mut self, chosen: impl Fn(&Stat) -> bool) -> Vec<Terminated> {
         let since = ticks_since_boot();
         let members = self.members();
@@ -163,14 +163,14 @@ impl Remaining {
     }
 
     /// Sends SIGTERM, which is `signal`, to each process that has had none yet. What a process started after it had been
-    /// sent SIGTERM is part of how it stops, and left to it for as long as it lives.
+    /// sent SIGTERM is part of how it stops, and not sent it while that process has not exited.
     ///
     /// Where /proc does not show every process, PID 1 sends it once to all of them, those included that
     /// have had one: better twice than never. Any other init can then only send it to those that it sees.
     pub fn terminate(&mut self, signal: Signal, deadline: Option<Instant>) {
         let is_pid_1 = self.everybody.is_some();
         let hides_some = is_pid_1 && !procfs::shows_everybody(self.own);
-        // A process that forked in this moment has a child that was not sent it; so until there is no new one. A process
+        // A process that forked meanwhile has a child that was not sent it; so until there is no new one. A process
         // that forks without an end must not postpone the deadline; its orphans raise SIGCHLD.
         for _ in 0..PASSES {
             let since = ticks_since_boot();
@@ -203,7 +203,7 @@ impl Remaining {
                 self.send_to(stat.id, signal, since);
             }
             if stat.is_stopped() {
-                // What it has been sent waits until it goes on.
+                // What it has been sent stays pending until it is continued.
                 self.send_to(stat.id, Signal::CONT, since);
             }
         }
@@ -218,7 +218,7 @@ impl Remaining {
             // forks as there are pids; and then it is killed at the deadline.
             if self.terminated.binary_search_by_key(&pid, |it| it.id.pid).is_err()
                 && let Ok(stat) = Stat::read(pid)
-                && !stat.has_ended()
+                && !stat.has_exited()
             {
                 let since = ticks_since_boot();
                 self.note_terminated(std::iter::once(Terminated { id: stat.id, since }));
@@ -227,7 +227,7 @@ impl Remaining {
         }
     }
 
-    /// Sends `signal` to the `chosen` ones of the remaining processes, as far as they handle it: most signals end a process
+    /// Sends `signal` to the `chosen` ones of the remaining processes, as far as they handle it: most signals kill a process
     /// that does not.
     pub fn send_to_handlers(&self, signal: Signal, queued: Option<Queued>, chosen: impl Fn(&Stat) -> bool) {
         let since = ticks_since_boot();
@@ -296,7 +296,7 @@ mod tests {
     use crate::sys::process::own_pid;
 
     #[test]
-    fn what_has_ended_is_forgotten() {
+    fn what_has_exited_is_forgotten() {
         let mut remaining = Remaining::new(own_pid());
         let mut child = Command::new("sleep").arg("1000").spawn().unwrap();
         let pid = Pid::new(child.id() as i32).unwrap();

@@ -1,6 +1,6 @@
-//! Stopping in good order. The kernel kills all of a PID namespace the moment its PID 1 exits, in the
-//! middle of whatever it is doing; so the rest are asked to stop first, and given time for it (what
-//! users of the inits that exit at once ask for: tini #180, #229, #95; dumb-init #212, #80, #191).
+//! Stops the remaining processes. The kernel kills all processes of a PID namespace when its PID 1 exits, whatever they are
+//! doing. So they are sent SIGTERM first, and given time to exit (what users of inits that exit at once want: tini #180,
+//! #229, #95; dumb-init #212, #80, #191).
 
 use std::time::{Duration, Instant};
 
@@ -16,11 +16,11 @@ use crate::received::{Origin, Received};
 use crate::signal::{Signal, SignalSet};
 use crate::sys::process::Pid;
 
-/// How long to wait for those who have been killed, so that they are reaped. Nobody can refuse to die,
-/// but one that waits for a disk may take its time, and one of another user's may not be ours to kill.
+/// How long to wait for processes that have been sent SIGKILL, so that they are reaped. One that waits for a disk exits late,
+/// and one of another user may not be signalled at all.
 pub const PATIENCE: Duration = Duration::from_secs(1);
 
-/// How long signals that were queued before the main process's exit may hold up what comes after it.
+/// How long signals that were queued before the main process's exit may delay the stop.
 const PENDING: Duration = Duration::from_millis(100);
 
 /// How soon to look again where no event says that a process has exited.
@@ -59,8 +59,8 @@ pub struct Stop<'a> {
     pub main: Pid,
     pub mailbox: &'a Mailbox,
     pub remaining: &'a mut Remaining,
-    /// Whether a SIGTERM has been forwarded; or, where `--rewrite TERM:0` drops it, another signal that asks to stop.
-    pub was_asked: bool,
+    /// Whether a SIGTERM has been forwarded; or, where `--rewrite TERM:0` drops it, SIGINT or SIGQUIT.
+    pub term_forwarded: bool,
 }
 
 impl Stop<'_> {
@@ -71,8 +71,8 @@ impl Stop<'_> {
             return;
         }
         let parting = self.config.rewritten(Signal::TERM);
-        if parting.is_none() && !self.was_asked {
-            return info!("SIGTERM is dropped, so there is nothing to wait for");
+        if parting.is_none() && !self.term_forwarded {
+            return info!("SIGTERM is dropped (--rewrite), so no process is waited for");
         }
         let grace_ends = Instant::now().checked_add(grace);
         let mut deadline = [grace_ends, kill_at].into_iter().flatten().min();
@@ -120,7 +120,7 @@ impl Stop<'_> {
         }
     }
 
-    /// Delivers the signals that came before the main process's exit was noticed. A flood must not hold up what comes next:
+    /// Delivers the signals that came before the main process's exit was noticed. A flood must not delay the stop:
     /// of each standard signal one is taken, since no more can have been pending (signal(7)), and queued ones are taken for
     /// a limited time. Those that are left are delivered later.
     fn deliver_pending(&mut self, deadline: Option<Instant>) {
@@ -147,17 +147,17 @@ impl Stop<'_> {
         debug!("{} for the remaining processes", received.signal);
         if Some(signal) == self.config.rewritten(Signal::TERM) {
             // The first one is for those that have had none: many programs take a second one for an order to abort. A
-            // further one from outside is the user's, who insists. From inside it is never sent to a process twice:
-            // a remaining process that sends it in its own handler of SIGTERM would get it back without an end.
+            // further one from outside is meant for all of them. From inside it is never sent to a process twice:
+            // a remaining process that sends it in its own handler of SIGTERM would get it back again and again.
             let from_outside = self.comes_from_outside(received);
-            if self.was_asked && from_outside {
+            if self.term_forwarded && from_outside {
                 let all = self.remaining.about_to_terminate(|_| true);
                 self.remaining.send(signal);
                 self.remaining.note_terminated(all.into_iter());
             } else {
                 self.remaining.terminate(signal, deadline);
             }
-            self.was_asked |= from_outside;
+            self.term_forwarded |= from_outside;
             return;
         }
         match signal {
@@ -184,7 +184,7 @@ impl Stop<'_> {
     }
 }
 
-/// Kills everybody in our care.
+/// Kills the remaining processes.
 pub fn kill(remaining: &Remaining) {
     let names: Vec<String> = remaining
         .members()

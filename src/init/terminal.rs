@@ -1,11 +1,11 @@
-//! The terminal, if there is one: whose foreground it is, and what ^Z means.
+//! The controlling terminal, if there is one: which process group is in its foreground, and what ^Z means.
 
 use crate::signal::Signal;
 use crate::sys::process::Pid;
 use crate::sys::session::{foreground_group, give_up_terminal, own_group, set_foreground_group};
 use crate::sys::signal::{act_by_default, discard_pending, is_pending, kill_group, kill_own_group};
 
-/// Our controlling terminal, by the number of a descriptor of it.
+/// The controlling terminal, by the number of a descriptor of it.
 #[derive(Clone, Copy, Debug)]
 pub struct Terminal {
     fd: i32,
@@ -22,16 +22,16 @@ impl Terminal {
         self.fd
     }
 
-    /// Whether our process group has its foreground. A job in the background has none to hand on, and
-    /// must not take it from its shell.
+    /// Whether init's process group is in the foreground. A job in the background must not take the foreground from its
+    /// shell.
     pub fn is_ours(self) -> bool {
         foreground_group(self.fd) == Ok(own_group())
     }
 
-    /// Hands the foreground to the workload's group, if it is ours to give.
+    /// Puts the workload's group in the foreground, if init's is there.
     pub fn hand_to(self, main: Pid) {
         if self.is_ours() {
-            // It fails where the group is gone, or the terminal: nobody is left to care.
+            // It fails where the group has no members left, or the terminal has been closed; then it does not matter.
             let _ = set_foreground_group(self.fd, main.get());
         }
     }
@@ -46,7 +46,7 @@ impl Terminal {
     /// Takes the foreground back, where a workload that did not start may have taken it: its group is dead, and
     /// whichever process reads from the terminal would get EIO.
     pub fn take_back(self) {
-        // Group 0 lies outside our PID namespace and cannot be named: EINVAL or ESRCH then.
+        // Group 0 is outside the PID namespace and cannot be named: EINVAL or ESRCH then.
         let _ = set_foreground_group(self.fd, own_group());
     }
 }
@@ -65,23 +65,23 @@ pub fn follow_stop(terminal: Option<Terminal>, main: Pid, signal: Signal) -> boo
         return true;
     }
     if is_pending(Signal::CONT) {
-        // The shell has continued us already; a stop now would take that back.
+        // The shell has continued init already; a stop now would take that back.
         return true;
     }
     if terminal.is_some() && matches!(signal, Signal::TSTP | Signal::TTIN | Signal::TTOU) {
-        // The terminal would have stopped our whole group, had the workload not been moved out of it:
-        // the script that started us, say.
+        // The terminal would have stopped init's whole group (the script that started init, say), if the workload were
+        // still in it.
         let _ = kill_own_group(Signal::TSTP);
     }
     act_by_default(Signal::TSTP);
-    // What ends a stop is a SIGCONT, which is blocked and stays pending.
+    // A SIGCONT, which ends a stop, is blocked and stays pending.
     is_pending(Signal::CONT)
 }
 
-/// Leaves the terminal on stdin to the workload, which is to have it in a session of its own.
+/// Gives up the terminal on stdin, so that the workload can have it in a session of its own.
 pub fn give_up() {
     if give_up_terminal() {
-        // Not from anybody who meant the workload (dumb-init #136).
+        // The kernel sent these for the terminal that init gave up: they are not for the workload (dumb-init #136).
         discard_pending(Signal::HUP);
         discard_pending(Signal::CONT);
     }

@@ -1,4 +1,5 @@
-//! Starting the workload, so that it cannot tell that it was not started in our place.
+//! Starts the workload with all that it would have had without init: mask, dispositions, descriptors, directory and
+//! environment.
 
 use std::ffi::{CString, OsStr};
 use std::fmt;
@@ -17,10 +18,10 @@ use crate::sys::session::Session;
 use crate::sys::signal::Disposition;
 use crate::sys::vfork::{Failure, Launch, launch};
 
-/// Where programs are looked for if the environment does not say (Docker's and podman's default).
+/// Where programs are looked for without PATH in the environment (Docker's and podman's default).
 const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
-/// Why there is no workload.
+/// Why the workload was not started.
 #[derive(Debug)]
 pub struct Error {
     program: &'static OsStr,
@@ -28,7 +29,7 @@ pub struct Error {
 }
 
 impl Error {
-    /// Our exit status then, one of `failures`.
+    /// Init's exit status then, one of `failures`.
     pub fn status(&self, failures: Failures) -> u8 {
         match self.failure {
             Failure::Fork(_)
@@ -73,13 +74,13 @@ impl fmt::Display for Error {
     }
 }
 
-/// Whether `program` is a path to something, so that "not found" is said of what it needs to run.
+/// Whether `program` is the path of an existing file, so that ENOENT is about what it needs to run.
 fn names_existing_file(program: &OsStr) -> bool {
     program.as_bytes().contains(&b'/') && access(program, AccessFlags::F_OK).is_ok()
 }
 
 /// Starts the workload that begins at argument `program`, as `config` says, and in the foreground of
-/// `terminal`. What `config` does not say it finds as we did, `child_disposition` (of SIGCHLD) included.
+/// `terminal`. Where `config` says nothing it inherits what init did, `child_disposition` (of SIGCHLD) included.
 ///
 /// # Errors
 /// See [`Error`].
@@ -91,7 +92,7 @@ pub fn spawn(
     child_disposition: Disposition,
 ) -> Result<Pid, Error> {
     let env = environment(start.env, config);
-    // Sockets that were meant for us are the workload's (sd_listen_fds(3)).
+    // Sockets that were passed to init are the workload's (sd_listen_fds(3)).
     let listening = env.value("LISTEN_PID").is_some_and(|pid| *pid == *own_pid().to_string());
     let slot = |name| if listening { env.number_slot(name) } else { None };
     launch(Launch {
@@ -112,8 +113,7 @@ pub fn spawn(
     .map_err(|failure| Error { program: start.args.iter().nth(program).unwrap_or_default(), failure })
 }
 
-/// Starts ourselves again, with the same command line, as PID 1 of a PID namespace that has been made for
-/// our children.
+/// Starts a second init with the same command line, as PID 1 of the PID namespace that has been made for init's children.
 ///
 /// # Errors
 /// See [`Error`].
@@ -128,7 +128,7 @@ pub fn spawn_init(start: &Start, child_disposition: Disposition) -> Result<Pid, 
         child_disposition,
         directory: None,
         user: None,
-        session: Session::Ours,
+        session: Session::Inherited,
         terminal: None,
         pid_slot: None,
         pidfd_slot: None,
@@ -136,7 +136,7 @@ pub fn spawn_init(start: &Start, child_disposition: Disposition) -> Result<Pid, 
     .map_err(|failure| Error { program: start.args.iter().next().unwrap_or_default(), failure })
 }
 
-/// The workload's environment: ours, with its user's HOME and whatever else was asked for.
+/// The workload's environment: init's, with the HOME of `--user` and the variables of `--env`.
 fn environment(own: Vector, config: &Config) -> Vector {
     if config.user.is_none() && config.env.is_empty() {
         return own;

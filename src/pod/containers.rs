@@ -1,9 +1,8 @@
-//! Which containers share our PID namespace, and who leads each: the process that would be PID 1 if it
-//! had a PID namespace of its own.
+//! Which containers share the PID namespace, and which process leads each: the one that would be PID 1 if the container had
+//! a PID namespace of its own.
 //!
-//! A container's processes come in from outside, so their parent is no process of ours (PPid 0). The
-//! first one of a container leads it; later ones are `kubectl exec` sessions and the like. Containers
-//! are told apart by their cgroups, which every process may read; those in init's own cgroup (a rootless
+//! A container's processes enter from outside, so their parent is outside the PID namespace (PPid 0). The first one of a
+//! container leads it; later ones are `kubectl exec` sessions and the like. Containers are distinguished by their cgroups, which every process may read; those in init's own cgroup (a rootless
 //! podman with cgroup v1 puts all there) by their mount namespaces.
 
 use nix::errno::Errno;
@@ -11,28 +10,28 @@ use nix::errno::Errno;
 use crate::procfs::{self, Identity};
 use crate::sys::process::Pid;
 
-/// The containers in our PID namespace.
+/// The containers in the PID namespace.
 #[derive(Default)]
 pub struct Containers {
-    /// Every container that is known and whose leader lives, in no particular order.
+    /// Every container that is known and whose leader has not exited, in no particular order.
     pub all: Vec<Container>,
     /// Why there may be more (as in [`procfs::Processes`]).
     pub unread: Option<Errno>,
 }
 
-/// A container in our PID namespace.
+/// A container in the PID namespace.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Container {
     /// Its first process.
     pub leader: Identity,
     /// Whether that has executed nothing yet: it is the runtime's own (`runc init`, which has a handler for each signal
-    /// and dies of some), and no leader before it executes the container's program.
+    /// and is killed by some), and no leader before it executes the container's program.
     pub is_starting: bool,
     /// Where its processes are: in one place, or in some that are nested.
     places: Vec<Place>,
 }
 
-/// What tells one container's processes from another's.
+/// What distinguishes one container's processes from another's.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Place {
     /// /proc/PID/cgroup.
@@ -85,13 +84,13 @@ fn place_by_mounts(pid: Pid) -> Place {
     procfs::first_mount(pid).map_or(Place::Unknown, Place::Mounts)
 }
 
-/// Puts processes that entered our PID namespace into their containers.
+/// Puts processes that entered the PID namespace into their containers.
 pub fn group(mut entered: Vec<(Identity, Place)>) -> Vec<Container> {
     // By the time of their start; those of one clock tick in the order of their pids.
     entered.sort_unstable_by_key(|(id, _)| (id.start, id.pid));
     let mut containers: Vec<Container> = Vec::new();
     for (id, place) in entered {
-        // Almost always the very same place as somebody else's, which is quick to tell.
+        // Almost always a place that is known already, which is quick to see.
         if place != Place::Unknown && containers.iter().any(|container| container.places.contains(&place)) {
             continue;
         }
@@ -132,7 +131,7 @@ impl Place {
 /// Whether in each hierarchy (one line each, `ID:CONTROLLERS:PATH`; with cgroup v2 there is but one) both
 /// are in the same cgroup, or one is somewhere below the other.
 fn are_same_or_nested(one: &str, other: &str) -> bool {
-    // Siblings, by far the most usual pair, differ within a name, where nobody is nested.
+    // Siblings, by far the most usual pair, differ within a name, and are not nested then.
     let differ = one.bytes().zip(other.bytes()).find(|(one, other)| one != other);
     if differ.is_some_and(|(one, other)| one != b'/' && other != b'/') {
         return false;
@@ -146,9 +145,9 @@ fn paths(text: &str) -> impl Iterator<Item = &str> {
     text.split('\n').filter_map(|line| line.splitn(3, ':').nth(2))
 }
 
-/// Whether the cgroup `path` is below `top`. All are below the root, which tells nothing.
+/// Whether the cgroup `path` is below `top`. All are below the root, which says nothing.
 fn is_below(path: &str, top: &str) -> bool {
-    top != "/" && path.strip_prefix(top).is_some_and(|rest| rest.starts_with('/'))
+    top != "/" && path.strip_prefix(top).is_some_and(|below| below.starts_with('/'))
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! How a pod ends.
+//! The stop of a pod: which leaders are sent a signal, and which are waited for.
 
 use std::time::{Duration, Instant};
 
@@ -14,7 +14,7 @@ use crate::received::{Origin, Received};
 use crate::signal::Signal;
 use crate::sys::pidfd::PidFd;
 
-/// How soon to look again where no event says that a process has ended: /proc hides it, or there are no pidfds (before
+/// How soon to look again where no event says that a process has exited: /proc hides it, or there are no pidfds (before
 /// Linux 5.3). The time doubles with each look. Only while the pod stops.
 const FIRST_PAUSE: Duration = Duration::from_millis(10);
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
@@ -25,7 +25,7 @@ pub(super) struct Ending {
     awaited: Vec<Identity>,
     /// Those that are left behind at the deadline.
     limited: Vec<Identity>,
-    /// All containers that have been seen, those included that have ended or are left behind.
+    /// All containers that have been seen, those included that have exited or are left behind.
     known: Vec<Container>,
     deadline: Option<Instant>,
     /// What leaders are sent that are seen later.
@@ -51,14 +51,14 @@ pub(super) struct Watch {
 impl Pod<'_> {
     /// What comes of a TERM or INT.
     ///
-    /// From outside it is the engine: it stops every container itself at the same moment (podman pod stop), has its own
+    /// From outside it is the engine: it stops every container itself at the same time (podman pod stop), has its own
     /// deadline, and would see containers killed by the kernel if init exited before them. From inside, or a second time,
     /// it is a request to stop the pod.
     pub(super) fn end(&mut self, received: Received, ending: Option<Ending>) -> Option<Ending> {
         let Some(signal) = self.config.rewritten(received.signal) else { return ending };
         let (containers, hidden) = self.containers_and_hidden();
         if ending.is_none() && received.is_from_outside() {
-            warn!("{} from outside the pod: waiting for its containers to end", received.signal);
+            warn!("{} from outside the pod: waiting for its containers to exit", received.signal);
             let mut ending = Ending::new(self.config, true, hidden);
             ending.add(containers);
             return Some(ending);
@@ -101,8 +101,8 @@ impl Pod<'_> {
         Some(ending)
     }
 
-    /// Whether a process with init's uid, and no capability, might signal each process of the pod. The pod's end kills
-    /// them all.
+    /// Whether a process with init's uid, and no capability, might signal each process of the pod. When init
+    /// exits, the kernel kills them all.
     fn is_all_of_own_uid(&self) -> bool {
         let others = procfs::processes().shown.into_iter().filter(|stat| stat.id.pid != self.own);
         others.map(|stat| Status::read(stat.id.pid)).all(|status| match status {
@@ -181,7 +181,7 @@ impl Ending {
     }
 
     /// Has it wait for the leaders of those of `containers` that it does not know. What is left
-    /// of a known container, whose leader has ended, is an exec session.
+    /// of a known container, whose leader has exited, is an exec session.
     fn add(&mut self, containers: Containers) {
         for container in containers.all {
             if self.known.iter().any(|known| known.is_same(&container)) {
@@ -223,7 +223,7 @@ impl Ending {
         }
     }
 
-    /// The next leader to be waited for; the others follow in their turn. An error if it may live, but cannot be held.
+    /// The next leader to be waited for; the others follow in their turn. An error if it may not have exited, but no pidfd can be opened.
     fn next_leader(&mut self) -> Option<Result<PidFd, Errno>> {
         for leaders in [&mut self.awaited, &mut self.limited] {
             while let Some(id) = leaders.last() {
@@ -253,7 +253,7 @@ impl Ending {
     }
 }
 
-/// Whether the process `id` lives, as far as /proc says.
+/// Whether the process `id` has not exited, as far as /proc says.
 fn may_live(id: Identity) -> bool {
     match Stat::read(id.pid) {
         Ok(now) => now.is(id),

@@ -31,7 +31,7 @@ impl Pod<'_> {
             PodTarget::Sender => container_of_sender(containers, received),
             PodTarget::None => Vec::new(),
         };
-        // Nothing is kept of leaders that have ended.
+        // Nothing is kept of leaders that have exited.
         for list in [&mut self.refused, &mut self.undecided] {
             list.retain(|id| chosen.iter().any(|container| container.leader == *id));
         }
@@ -106,8 +106,8 @@ impl Pod<'_> {
         if !self.undecided.contains(&leader) {
             self.undecided.push(leader);
             warn!(
-                "{signal} is not forwarded to {} ({}): it blocks it, but its first thread does not sleep, so that it may \
-                 not wait for it, and be ended by it; give it a handler",
+                "{signal} is not forwarded to {} ({}): it blocks it and its first thread does not sleep, so it may not \
+                 wait for it, and be killed by it; give it a handler",
                 leader.pid,
                 procfs::name(leader.pid)
             );

@@ -25,7 +25,7 @@ use ending::{Ending, Watch};
 use state::Pod;
 use unprivileged::give_up_privileges;
 
-/// Runs until the pod ends, and returns init's exit status.
+/// Runs until the pod has stopped, and returns init's exit status.
 #[inline(never)]
 pub fn run(config: &Config) -> u8 {
     let own = own_pid();
@@ -64,7 +64,7 @@ pub fn run(config: &Config) -> u8 {
     live(pod, &mailbox, early)
 }
 
-/// Handles the signals that came `early`, and each one that comes, until the pod has ended. Returns init's exit status.
+/// Handles the signals that came `early`, and each one that comes, until the pod has stopped. Returns init's exit status.
 fn live(mut pod: Pod, mailbox: &Mailbox, early: Vec<Received>) -> u8 {
     let mut ending: Option<Ending> = None;
     for received in early {

@@ -1,5 +1,4 @@
-//! The pod, as the pause process sees it: which containers there are, what their senders may ask for, and what is sent
-//! to their leaders.
+//! The pod, as the pause process sees it: its containers, which senders are confined, and how a leader is signalled.
 
 use log::warn;
 use nix::errno::Errno;
@@ -134,7 +133,7 @@ fn overflow_uid() -> u32 {
     text.and_then(|text| text.trim_ascii().parse().ok()).unwrap_or(65534)
 }
 
-/// For the log: podman #16647 asks who stopped the pod.
+/// For the log: which process stopped the pod (podman #16647).
 pub fn describe_sender(received: Received) -> String {
     match (received.origin, received.sending_process()) {
         (_, Some(pid)) => format!("{pid} ({}), uid {}", procfs::name(pid), received.uid),

@@ -31,7 +31,7 @@ pub type Child = unsafe extern "C" fn(*mut c_void) -> !;
 /// What clone(2) says: EAGAIN, ENOMEM.
 ///
 /// # Safety
-/// The child has the parent's memory. `child` must leave it so that the parent can go on.
+/// The child has the parent's memory. `child` must not change what the parent needs to continue.
 pub unsafe fn vfork(child: Child, argument: *mut c_void) -> Result<c_int, Errno> {
     let answer: c_long;
     // SAFETY: for the parent this is one system call. The child is as the module's comment says.

@@ -17,7 +17,7 @@ const CANNOT_BLOCK: u8 = 125;
 
 /// What the process was started with.
 pub struct Start {
-    /// The command line, our own name included.
+    /// The command line, init's own name included.
     pub args: Vector,
     /// The environment.
     pub env: Vector,
@@ -145,7 +145,7 @@ impl Vector {
     /// The array from the entry at `index` on, as `execve` wants it. At most the terminating NULL
     /// is reached.
     pub(super) fn from(self, index: usize) -> *mut *mut c_char {
-        // SAFETY: `index` is held to the array, its end included.
+        // SAFETY: the index is at most that of the terminating NULL.
         unsafe { self.0.add(index.min(self.len())) }
     }
 }
@@ -161,13 +161,13 @@ impl NumberSlot {
     /// Writes `number` in decimal. Allocates nothing.
     pub(super) fn write(&self, number: u64) {
         let digits = std::iter::successors(Some(number), |n| (*n >= 10).then_some(n / 10)).count();
-        let mut rest = number;
+        let mut left = number;
         for place in (0..Self::ROOM).rev() {
-            let byte = if place < digits { b'0' + (rest % 10) as u8 } else { 0 };
+            let byte = if place < digits { b'0' + (left % 10) as u8 } else { 0 };
             if place < digits {
-                rest /= 10;
+                left /= 10;
             }
-            // SAFETY: the slot is ROOM bytes long, and nobody holds a reference to it.
+            // SAFETY: the slot is ROOM bytes long, and there is no reference to it.
             unsafe { *self.0.add(place) = byte };
         }
     }

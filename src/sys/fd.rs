@@ -10,7 +10,7 @@ use nix::unistd::write;
 
 use super::check;
 
-/// Where what was asked for is printed.
+/// Where `--help`, `--version` and the like are printed.
 pub const STDOUT: RawFd = 1;
 
 /// stderr, borrowed for a write. It may be closed; then the write says so.
@@ -37,7 +37,7 @@ pub fn close_between(first: RawFd, last: RawFd) {
 /// the limit was lowered may be above it, and then stays open.
 fn highest_possible() -> RawFd {
     let mut limit = libc::rlimit { rlim_cur: libc::RLIM_INFINITY, rlim_max: 0 };
-    // SAFETY: `limit` is ours to write to. It cannot fail, and then would leave the limit infinite.
+    // SAFETY: the call writes to `limit` and no further. It cannot fail; if it did, the limit would stay infinite.
     unsafe { libc::getrlimit(libc::RLIMIT_NOFILE, &mut limit) };
     // A limit of a million and more is common in containers; closing that many takes a tenth of a
     // second, once, and only where close_range is missing.
@@ -113,7 +113,7 @@ pub fn standard(fd: RawFd) -> BorrowedFd<'static> {
 /// EAGAIN if the line would have to wait; else what write(2) says.
 pub fn write_stderr_nowait(line: &[u8]) -> Result<usize, Errno> {
     let iov = libc::iovec { iov_base: line.as_ptr().cast_mut().cast(), iov_len: line.len() };
-    // O_NONBLOCK would be shared with the workload, so it is asked for this write alone. The offset
+    // O_NONBLOCK would be shared with the workload, so RWF_NOWAIT is set for this write alone. The offset
     // of -1 means the current position.
     // SAFETY: the iovec covers `line`, which is only read.
     let answer =
@@ -169,7 +169,7 @@ fn write_in_a_moment_without_waiting(line: &[u8]) -> Result<usize, Errno> {
 fn is_regular_file() -> bool {
     // SAFETY: an all-zero stat is a valid value for fstat to overwrite.
     let mut stat: libc::stat = unsafe { std::mem::zeroed() };
-    // SAFETY: `stat` is ours to write to.
+    // SAFETY: the call writes to `stat` and no further.
     let answer = unsafe { libc::fstat(STDERR, &mut stat) };
     answer == 0 && stat.st_mode & libc::S_IFMT == libc::S_IFREG
 }

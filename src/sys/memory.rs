@@ -1,5 +1,5 @@
 //! The memory that strings and lists are made of. The C library's allocator would be a tenth of the
-//! whole binary and touch three pages more; what is asked of it here is little, and by one thread.
+//! whole binary and touch three pages more; podinit needs little memory, and by one thread.
 
 use std::alloc::{GlobalAlloc, Layout};
 use std::cell::UnsafeCell;
@@ -12,7 +12,7 @@ use super::fd::write_stderr_nowait;
 static ALLOCATOR: Allocator = Allocator::new();
 
 /// Blocks are as many bytes as a power of two, and lie at a multiple of that. A block given back waits
-/// for the next one to ask for its size. Blocks above [`LARGEST`] are the kernel's to give and to take, and
+/// for the next request of its size. Blocks above [`LARGEST`] are the kernel's to give and to take, and
 /// lie where a page begins.
 struct Allocator(UnsafeCell<Pool>);
 
@@ -22,7 +22,7 @@ const SMALLEST: usize = 4;
 const LARGEST: usize = 15;
 /// The least alignment of what the kernel gives.
 const PAGE: usize = 4096;
-/// How much is asked of the kernel at a time. What is not touched costs nothing.
+/// How much is mapped at a time (mmap(2)). Pages that are not touched cost nothing.
 const CHUNK: usize = 1 << (LARGEST + 1);
 
 /// The exit status then: a failure of init's own.
@@ -53,16 +53,16 @@ impl Allocator {
 // SAFETY: this process has one thread, and no signal handlers.
 unsafe impl Sync for Allocator {}
 
-// SAFETY: a block has at least the size and the alignment that the layout asks for, or is null, and belongs to
-// nobody else until it is given back.
+// SAFETY: a block has at least the size and the alignment that the layout says, or is null, and belongs to
+// no other user until it is given back.
 unsafe impl GlobalAlloc for Allocator {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         let power = power(layout);
         if power > LARGEST {
-            // Nobody asks for more than a page's alignment.
+            // No type of podinit's has more than a page's alignment.
             return if layout.align() <= PAGE { map(1 << power) } else { ptr::null_mut() };
         }
-        // SAFETY: nobody else holds the pool: there is one thread, and nothing in here allocates.
+        // SAFETY: no other code uses the pool meanwhile: there is one thread, and nothing in here allocates.
         let pool = unsafe { &mut *self.0.get() };
         let free = pool.free[power];
         if free.is_null() {
@@ -80,7 +80,7 @@ unsafe impl GlobalAlloc for Allocator {
             unsafe { libc::munmap(block.cast(), 1 << power) };
             return;
         }
-        // SAFETY: as in `alloc`; and the block is ours again, and large enough for a `Free`.
+        // SAFETY: as in `alloc`; and the block is the allocator's again, and large enough for a `Free`.
         unsafe {
             let pool = &mut *self.0.get();
             let free: *mut Free = block.cast();

@@ -1,8 +1,7 @@
-//! Where podinit touches the kernel by hand: all of its `unsafe` code, and nothing that decides.
+//! System calls that nix lacks, and all `unsafe` code. Nothing here decides.
 //!
-//! What nix offers is called where it is needed. Here is what it lacks: the C entry point, signal
-//! masks and waits that know every signal number, a start of the workload without a copy of our
-//! memory, and a write that cannot block.
+//! What nix offers is called where it is needed. Here are the C entry point, signal masks and waits for every signal
+//! number, a start of the workload without a copy of init's memory, and a write that cannot block.
 #![allow(unsafe_code)]
 #![deny(clippy::undocumented_unsafe_blocks)]
 

@@ -1,4 +1,4 @@
-//! Pidfds: a hold on one process that its number's reuse cannot slip (pidfd_open(2)).
+//! Pidfds: each refers to one process, and never to a later one with the same pid (pidfd_open(2)).
 
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use std::ptr;
@@ -10,24 +10,24 @@ use super::process::Pid;
 use super::signal::{Queued, QueuedInfo};
 use crate::signal::Signal;
 
-/// A hold on one process.
+/// A descriptor that refers to one process.
 pub struct PidFd(OwnedFd);
 
 impl PidFd {
-    /// Takes hold of the process that has this pid now.
+    /// Opens a pidfd for the process that has this pid now, by pidfd_open(2).
     ///
     /// # Errors
     /// ESRCH if there is none; ENOSYS before Linux 5.3, or EPERM from a seccomp filter that does not
     /// know the call.
     pub fn open(pid: Pid) -> Result<PidFd, Errno> {
-        // SAFETY: the call takes numbers; what it returns is a new descriptor that is ours.
+        // SAFETY: the call takes numbers; what it returns is a new descriptor, which this value owns.
         unsafe {
             let fd = check(libc::syscall(libc::SYS_pidfd_open, pid.get(), 0))?;
             Ok(PidFd(OwnedFd::from_raw_fd(fd as RawFd)))
         }
     }
 
-    /// Sends it `signal`.
+    /// Sends it `signal`, by pidfd_send_signal(2).
     ///
     /// # Errors
     /// As kill(2): ESRCH, EPERM.
@@ -36,7 +36,7 @@ impl PidFd {
         self.send_info(signal, ptr::null())
     }
 
-    /// Sends it `signal` as it was queued, with its value.
+    /// Queues `signal` to it with the value and the sender that it came with, by pidfd_send_signal(2).
     ///
     /// # Errors
     /// As for `send`, and EAGAIN if the receiver's queue is full.
@@ -53,7 +53,7 @@ impl PidFd {
 }
 
 impl AsFd for PidFd {
-    /// Readable once the process has ended.
+    /// Readable once the process has exited.
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.0.as_fd()
     }

@@ -34,10 +34,10 @@ pub fn own_uid() -> u32 {
     geteuid().as_raw()
 }
 
-/// Gives up the bounding set of capabilities, as far as that is allowed: as long as we have CAP_SETPCAP.
+/// Empties the bounding set of capabilities, by PR_CAPBSET_DROP of prctl(2), if init has CAP_SETPCAP.
 pub fn give_up_bounds() {
     for capability in 0..64_u64 {
-        // SAFETY: this prctl takes numbers. EINVAL tells that the kernel knows no more of them.
+        // SAFETY: this prctl takes numbers. EINVAL: the kernel knows no more of them.
         if unsafe { libc::prctl(libc::PR_CAPBSET_DROP, capability, 0, 0, 0) } != 0 {
             return;
         }

@@ -1,4 +1,4 @@
-//! Processes: who we are, and the children that have changed.
+//! Processes: init itself, and its children that have exited or stopped.
 
 use std::ffi::CStr;
 use std::fmt;
@@ -14,7 +14,7 @@ use super::check;
 use super::fd::write_stderr_nowait;
 use crate::signal::Signal;
 
-/// The id of one process: always positive, so that it can never mean a group or everybody.
+/// The id of one process: always positive, so that it can never mean a group or every process.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Pid(i32);
 
@@ -68,7 +68,7 @@ pub fn ticks_since_boot() -> u64 {
     time.tv_sec() as u64 * 100 + time.tv_nsec() as u64 / 10_000_000
 }
 
-/// How a process ended.
+/// How a process exited.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum End {
     /// It exited with this code.
@@ -86,12 +86,12 @@ impl fmt::Display for End {
     }
 }
 
-/// What became of a child.
+/// A change of a child's state (wait(2)).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Change {
-    /// It ended and has been reaped.
-    Ended(Pid, End),
-    /// It was stopped by this signal, and lives.
+    /// It exited or was killed, and has been reaped.
+    Exited(Pid, End),
+    /// It was stopped by this signal.
     Stopped(Pid, Signal),
 }
 
@@ -99,22 +99,22 @@ impl Change {
     /// Of which child.
     pub fn pid(self) -> Pid {
         match self {
-            Change::Ended(pid, _) | Change::Stopped(pid, _) => pid,
+            Change::Exited(pid, _) | Change::Stopped(pid, _) => pid,
         }
     }
 }
 
-/// Takes a change of `child`, or else of any child: that it has ended (and been reaped by this) or stopped, without
-/// waiting. `None` when nothing has changed.
+/// Takes a change of `child`, or else of any child, by waitpid(2) without waiting: an exit, by which the child is reaped,
+/// or a stop. `None` if there is none.
 ///
 /// nix's `waitpid` is not used: it reaps a child that a real-time signal killed and then answers
-/// EINVAL, because its `Signal` cannot name the signal; the child's end would be lost.
+/// EINVAL, because its `Signal` cannot name the signal; the child's status would be lost.
 ///
 /// # Errors
 /// ECHILD if there are no children at all.
 pub fn take_change(child: Option<Pid>) -> Result<Option<Change>, Errno> {
     let mut status = 0;
-    // SAFETY: `status` is ours to write to.
+    // SAFETY: the call writes to `status` and no further.
     let pid =
         unsafe { libc::waitpid(child.map_or(-1, Pid::get), &mut status, libc::WNOHANG | libc::WUNTRACED) };
     check(pid.into())?;
@@ -124,21 +124,21 @@ pub fn take_change(child: Option<Pid>) -> Result<Option<Change>, Errno> {
 fn change(pid: Pid, status: libc::c_int) -> Change {
     let signal = |number| Signal::new(number).expect("the kernel knows its signals");
     if libc::WIFEXITED(status) {
-        Change::Ended(pid, End::Exited(libc::WEXITSTATUS(status) as u8))
+        Change::Exited(pid, End::Exited(libc::WEXITSTATUS(status) as u8))
     } else if libc::WIFSIGNALED(status) {
-        Change::Ended(pid, End::Killed(signal(libc::WTERMSIG(status))))
+        Change::Exited(pid, End::Killed(signal(libc::WTERMSIG(status))))
     } else {
         Change::Stopped(pid, signal(libc::WSTOPSIG(status)))
     }
 }
 
-/// The pid of a child that has ended and is still to be reaped, if there is one. It stays as it is.
+/// The pid of a zombie child, by waitid(2) with WNOWAIT, if there is one. It stays a zombie.
 ///
 /// # Errors
 /// ECHILD if there are no children at all.
-pub fn peek_ended() -> Result<Option<Pid>, Errno> {
+pub fn peek_exited() -> Result<Option<Pid>, Errno> {
     let options = libc::WEXITED | libc::WNOHANG | libc::WNOWAIT;
-    // SAFETY: an all-zero siginfo_t is a valid value for waitid to overwrite, and says of no child.
+    // SAFETY: an all-zero siginfo_t is a valid value for waitid to overwrite, and names no child.
     unsafe {
         let mut info: libc::siginfo_t = std::mem::zeroed();
         check(libc::waitid(libc::P_ALL, 0, &mut info, options).into())?;
@@ -148,7 +148,7 @@ pub fn peek_ended() -> Result<Option<Pid>, Errno> {
 
 /// Whether there are children, zombies included. An error other than ECHILD does not say that there are none.
 pub fn have_children() -> bool {
-    peek_ended() != Err(Errno::ECHILD)
+    peek_exited() != Err(Errno::ECHILD)
 }
 
 /// Sets the own name, as in /proc/PID/comm, by PR_SET_NAME of prctl(2).

@@ -10,12 +10,12 @@ use super::fd::standard;
 /// Which session and process group a workload is started in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Session {
-    /// In a group of its own, in our session.
+    /// In a group of its own, in init's session.
     OwnGroup,
     /// In a session of its own, with the terminal on its stdin, if that is free, for its own.
     Own,
-    /// In our own group.
-    Ours,
+    /// In init's own group.
+    Inherited,
 }
 
 impl Session {
@@ -40,7 +40,7 @@ impl Session {
                     libc::setsid();
                     libc::ioctl(0, libc::TIOCSCTTY, 0);
                 }
-                Session::Ours => {}
+                Session::Inherited => {}
             }
         }
     }

@@ -1,6 +1,5 @@
-//! Signal masks, and sending. nix's `Signal` and `SigSet` know no real-time signals, and the C
-//! library's `sigfillset` leaves out those it uses itself (32 and 33 in glibc; 32 to 34 in musl, and 34 is
-//! what glibc programs call SIGRTMIN). So masks are the kernel's own 64 bits here.
+//! Signal masks and dispositions, pending signals, and sending: what nix has for signals up to 31 alone (see
+//! [`crate::signal`]).
 
 use std::ptr;
 use std::time::Duration;
@@ -22,11 +21,11 @@ pub fn to_nix(set: SignalSet) -> SigSet {
     }
 }
 
-/// Blocks everything that can be blocked and returns the mask that was in force.
+/// Blocks every signal that can be blocked, by rt_sigprocmask(2), and returns the mask that was in force.
 ///
-/// Faults too: the kernel kills a process that faults with the signal blocked all the same, and a
-/// SIGSEGV or SIGABRT that somebody *sent* is to be passed on like any other (dumb-init does so,
-/// tini dies of it where it is not PID 1).
+/// SIGSEGV and the like too: the kernel kills a process that faults also where it blocks the signal, and a SIGSEGV or
+/// SIGABRT that a process *sent* is forwarded like any other (as dumb-init does; tini is killed by it where it is not
+/// PID 1).
 ///
 /// # Errors
 /// None of rt_sigprocmask(2)'s own can happen; a seccomp filter's can.
@@ -63,33 +62,33 @@ pub enum Disposition {
     Ignore,
 }
 
-/// Sets what becomes of `signal` and returns what became of it before. (A process that was just
-/// executed has no handlers, so "not ignored" is "default".)
+/// Sets the disposition of `signal`, by signal(2), and returns the one before. (A process that has just been executed has
+/// no handlers, so "not ignored" is "default".)
 pub fn set_disposition(signal: Signal, disposition: Disposition) -> Disposition {
     let handler = match disposition {
         Disposition::Default => libc::SIG_DFL,
         Disposition::Ignore => libc::SIG_IGN,
     };
-    // SAFETY: no handler of ours is installed, only one of the two constants.
+    // SAFETY: no handler is installed, only one of the two constants.
     let old = unsafe { libc::signal(signal.number(), handler) };
     if old == libc::SIG_IGN { Disposition::Ignore } else { Disposition::Default }
 }
 
-/// Sends `signal` to one process.
+/// Sends `signal` to one process, by kill(2).
 ///
 /// # Errors
-/// ESRCH if it is gone, EPERM if we may not.
+/// ESRCH if it has been reaped, EPERM if init may not signal it.
 pub fn kill_process(pid: Pid, signal: Signal) -> Result<(), Errno> {
     // SAFETY: kill touches no memory; a Pid is positive, so this is one process.
     check(unsafe { libc::kill(pid.get(), signal.number()) }.into()).map(|_| ())
 }
 
-/// Sends `signal` to the process group that `leader` founded.
+/// Sends `signal` to the process group whose id is the pid `leader`, by kill(2).
 ///
 /// # Errors
-/// ESRCH if it has no members left, EPERM if we may signal none of them.
+/// ESRCH if it has no members left, EPERM if init may signal none of them, EINVAL for group 1.
 pub fn kill_group(leader: Pid, signal: Signal) -> Result<(), Errno> {
-    // Group 1 would be kill(-1), which is everybody.
+    // Group 1 would be kill(-1), which is every process.
     if leader.get() == 1 {
         return Err(Errno::EINVAL);
     }
@@ -97,34 +96,32 @@ pub fn kill_group(leader: Pid, signal: Signal) -> Result<(), Errno> {
     check(unsafe { libc::kill(-leader.get(), signal.number()) }.into()).map(|_| ())
 }
 
-/// The right to signal everybody: `kill(-1)` means all of a PID namespace to its PID 1, and all of
-/// the machine to root anywhere else. So there is no way to call it but through this, and no way to
-/// this but being PID 1.
+/// The right to signal every process: `kill(-1)` means all of a PID namespace to its PID 1, and all of the machine to root
+/// anywhere else. It can be called through this type alone, and only PID 1 gets a value of it.
 #[derive(Clone, Copy, Debug)]
 pub struct Everybody(());
 
 impl Everybody {
-    /// The right, if we are PID 1.
+    /// The right, if init is PID 1.
     pub fn as_pid_1() -> Option<Everybody> {
         (own_pid().get() == 1).then_some(Everybody(()))
     }
 
-    /// Sends `signal` to everybody in our PID namespace but ourselves, all in one moment: nobody
-    /// escapes it by forking.
+    /// Sends `signal` to every process in the PID namespace but init, all at one time: no process escapes it by a fork.
     ///
     /// # Errors
-    /// ESRCH if we are alone, EPERM if we may signal none of the others.
+    /// ESRCH if there is none, EPERM if init may signal none of them.
     pub fn kill(self, signal: Signal) -> Result<(), Errno> {
         self.send(signal.number())
     }
 
-    /// Whether there is anybody else in our PID namespace, zombies included.
+    /// Whether there is any other process in the PID namespace, zombies included.
     pub fn exist(self) -> bool {
         self.send(0) != Err(Errno::ESRCH)
     }
 
     fn send(self, number: i32) -> Result<(), Errno> {
-        // Asked again, so that no mistake elsewhere, a fork of ourselves say, can end the machine.
+        // Looked at again, so that no mistake elsewhere (a fork of init, say) can kill every process of the machine.
         if own_pid().get() != 1 {
             return Err(Errno::EINVAL);
         }
@@ -133,15 +130,14 @@ impl Everybody {
     }
 }
 
-/// Sends `signal` to our own process group, ourselves included.
+/// Sends `signal` to the own process group, init included, by kill(2).
 pub fn kill_own_group(signal: Signal) -> Result<(), Errno> {
     // SAFETY: kill touches no memory.
     check(unsafe { libc::kill(0, signal.number()) }.into()).map(|_| ())
 }
 
-/// Does what `signal` does to a process that leaves it alone: ends us, or stops us until we are
-/// continued. Nothing comes of it where the kernel does not: PID 1 stands above it, and a process
-/// group that nobody could continue again is not stopped by SIGTSTP.
+/// Lets `signal` have its default action on init: it kills init, or stops it until it is continued. Returns where the
+/// kernel takes no action: for PID 1, and for SIGTSTP in an orphaned process group, which no process could continue.
 ///
 /// signal-hook's `emulate_default_handler` knows neither that exception nor real-time signals.
 pub fn act_by_default(signal: Signal) {
@@ -152,7 +148,7 @@ pub fn act_by_default(signal: Signal) {
     }
 }
 
-/// Whether `signal` has been sent to us, and waits to be received.
+/// Whether `signal` is pending for init, by rt_sigpending(2).
 pub fn is_pending(signal: Signal) -> bool {
     let mut pending = SignalSet::NONE;
     // SAFETY: the set is 8 bytes, as the size says.
@@ -160,7 +156,7 @@ pub fn is_pending(signal: Signal) -> bool {
     pending.contains(signal)
 }
 
-/// Takes `signal` from what is pending for us, and forgets it.
+/// Discards a pending `signal`.
 pub fn discard_pending(signal: Signal) {
     let _ = receive(SignalSet::of(signal), Duration::ZERO);
 }
@@ -169,12 +165,12 @@ pub fn discard_pending(signal: Signal) {
 /// what a signalfd says of a signal.
 ///
 /// # Errors
-/// ENOSYS or EPERM where a seccomp filter has no rt_sigtimedwait(2).
+/// ENOSYS or EPERM where a seccomp filter forbids rt_sigtimedwait(2).
 pub fn receive(set: SignalSet, timeout: Duration) -> Result<Option<libc::signalfd_siginfo>, Errno> {
     // The kernel's timespec for this call, on 32-bit machines too.
     let timeout = [timeout.as_secs() as libc::c_long, libc::c_long::from(timeout.subsec_nanos() as i32)];
-    // SAFETY: the set is 8 bytes, as the size says; both structs are plain numbers, for which zeros will do; and which
-    // fields of the union the kernel has written, the code tells.
+    // SAFETY: the set is 8 bytes, as the size says; both structs are plain numbers, for which zeros will do; and si_code says
+    // which fields of the union the kernel has written.
     unsafe {
         let mut info: libc::siginfo_t = std::mem::zeroed();
         let (set, size) = (&raw const set, size_of::<SignalSet>());
@@ -253,7 +249,7 @@ mod tests {
     fn everybody_is_out_of_reach_but_for_pid_1() {
         assert_ne!(own_pid().get(), 1, "the tests are no init");
         assert!(Everybody::as_pid_1().is_none());
-        // And if somebody got hold of the right all the same.
+        // And with the right all the same.
         assert_eq!(Everybody(()).send(0), Err(Errno::EINVAL));
     }
 

@@ -1,8 +1,8 @@
-//! Starting the workload: a child that borrows our memory until it executes the program.
+//! Starts the workload: a child that shares init's memory until it executes the program.
 //!
-//! As vfork does, `clone(CLONE_VM | CLONE_VFORK)` copies no page tables, which is the dearest part
-//! of a fork, and stops us until the child has executed the program or ended. So a failure needs no
-//! pipe to travel through: the child leaves it in our memory.
+//! As vfork(2) does, `clone(CLONE_VM | CLONE_VFORK)` copies no page tables, the most expensive part of a fork, and suspends
+//! init until the child has executed the program or exited. So no pipe is needed to report a failure: the child writes it
+//! to the shared memory.
 
 use std::cell::UnsafeCell;
 use std::ffi::{CStr, OsStr, c_int, c_void};
@@ -20,11 +20,11 @@ use super::session::Session;
 use super::signal::{Disposition, set_disposition, set_mask};
 use crate::signal::{Signal, SignalSet};
 
-/// What the child does between its birth and the workload's first instruction.
+/// What the child does between clone(2) and execve(2).
 pub struct Launch<'a> {
     /// The command line that the workload is part of.
     pub args: Vector,
-    /// Where in `args` the workload begins; without `file` never 0, since our own name comes first.
+    /// Where in `args` the workload begins; without `file` never 0, since init's own name is first.
     pub program: usize,
     /// What to execute in place of the program that `args` names there.
     pub file: Option<&'a CStr>,
@@ -36,13 +36,13 @@ pub struct Launch<'a> {
     pub mask: SignalSet,
     /// What the workload does with SIGCHLD.
     pub child_disposition: Disposition,
-    /// The working directory, if another one than ours.
+    /// The working directory, if not init's.
     pub directory: Option<&'a CStr>,
     /// Which user to run as, if not as init's.
     pub user: Option<&'a Credentials>,
     /// Which session and group it is to be in.
     pub session: Session,
-    /// The terminal whose foreground goes to the workload's own group.
+    /// The terminal in whose foreground the workload's own group is put.
     pub terminal: Option<c_int>,
     /// Where the workload's pid belongs in `env`.
     pub pid_slot: Option<NumberSlot>,
@@ -77,23 +77,23 @@ static PATH: PathBuffer = PathBuffer(UnsafeCell::new([0; PATH_MAX]));
 
 struct PathBuffer(UnsafeCell<[u8; PATH_MAX]>);
 
-// SAFETY: only the child of `launch` uses it, and there is one at a time: we are single-threaded and
-// sleep until it has let go of our memory.
+// SAFETY: only the child of `launch` uses it, and there is one at a time: init is single-threaded and
+// suspended until the child no longer shares its memory.
 unsafe impl Sync for PathBuffer {}
 
-/// Starts the workload and returns its pid; by then it runs the program, or it is dead of a signal.
+/// Starts the workload and returns its pid; by then it has executed the program, or was killed by a signal.
 ///
 /// # Errors
 /// See [`Failure`]. A child that failed has been reaped.
 pub fn launch(launch: Launch) -> Result<Pid, Failure> {
     let groups = launch.user.map(Credentials::room).unwrap_or_default();
     let mut birth = Birth { launch, groups, failed: None };
-    // SAFETY: the child changes nothing of ours but `birth`, which lives until it has let go of our memory, and PATH.
+    // SAFETY: the child writes to `birth`, which outlives its use of the memory, to PATH, and to nothing else of init's.
     let pid = unsafe { vfork(child, (&raw mut birth).cast()) }.map_err(Failure::Fork)?;
     match birth.failed {
         None => Ok(Pid::new(pid).expect("the parent gets a pid")),
         Some(failure) => {
-            // SAFETY: reaps our own child, which has ended; no status is asked for.
+            // SAFETY: reaps the child, which has exited; no status is written.
             unsafe { libc::waitpid(pid, ptr::null_mut(), 0) };
             Err(failure)
         }
@@ -107,20 +107,20 @@ struct Birth<'a> {
     failed: Option<Failure>,
 }
 
-/// The child's only function. Its exit status counts for emulators alone (qemu-user) that make a real fork
-/// of a vfork, so that our memory does not learn of the failure.
+/// The child's only function. Its exit status matters only under an emulator (qemu-user) that makes a fork of a vfork: then
+/// the failure is not in init's memory.
 unsafe extern "C" fn child(birth: *mut c_void) -> ! {
     // SAFETY: `launch` passes a Birth that outlives the child's use of it, and sleeps meanwhile.
     let birth = unsafe { &mut *birth.cast::<Birth>() };
     let failure = birth.launch.become_workload(&mut birth.groups);
     let status = if failure == Failure::Exec(Errno::ENOENT) { 127 } else { 126 };
     birth.failed = Some(failure);
-    // SAFETY: the process ends here: nothing that the parent has registered to be done at its exit is done.
+    // SAFETY: the process exits here, and runs none of the parent's exit handlers.
     unsafe { libc::_exit(status) }
 }
 
 impl Launch<'_> {
-    /// Runs in the child. Nothing here allocates, panics or comes back but with the reason why.
+    /// Runs in the child. Nothing here allocates or panics; it returns only if the program was not executed.
     fn become_workload(&self, groups: &mut [u32]) -> Failure {
         // SAFETY: the call touches no memory.
         let pid = unsafe { libc::getpid() };
@@ -151,7 +151,7 @@ impl Launch<'_> {
                 return Failure::Directory(Errno::last());
             }
         }
-        // With all signals blocked, as they are here, nothing but SIGKILL would end the workload.
+        // With all signals blocked, as they are here, nothing but SIGKILL would stop the workload.
         if let Err(errno) = set_mask(self.mask) {
             return Failure::Mask(errno);
         }
@@ -175,13 +175,13 @@ impl Launch<'_> {
 
     fn search(&self, name: &CStr) -> Errno {
         let mut denied = None;
-        // SAFETY: nobody else uses it but this, once.
+        // SAFETY: no other code uses it, and this only once.
         let buffer = unsafe { &mut *PATH.0.get() };
         for directory in self.path.as_bytes().split(|&byte| byte == b':') {
             let Some(path) = join(buffer, directory, name) else { continue };
             match self.execute_file(path) {
                 Errno::ENOENT | Errno::ENOTDIR | Errno::ESTALE | Errno::ENODEV | Errno::ETIMEDOUT => {}
-                // Nor one of the directories that may not be searched counts as found.
+                // In a directory that may not be searched nothing is found.
                 Errno::EACCES if !exists(path) => {}
                 Errno::EACCES => denied = Some(Errno::EACCES),
                 errno => return errno,
@@ -205,9 +205,8 @@ impl Launch<'_> {
     /// A text without a `#!` line: `/bin/sh PATH ARG...`, as POSIX has it for execvp.
     fn execute_script(&self, path: &CStr) {
         let argv = self.args.from(self.program - 1);
-        // SAFETY: there is always an entry before the program's name (our own), and nobody reads
-        // the two that are overwritten again but to say what could not be started, so they are put
-        // back if it comes to that.
+        // SAFETY: there is always an entry before the program's name (init's own). The two that are overwritten are read
+        // again only for the message that says what could not be started, and are restored before that.
         unsafe {
             let (before, name) = (*argv, *argv.add(1));
             *argv = c"sh".as_ptr().cast_mut();
@@ -236,9 +235,9 @@ fn exists(path: &CStr) -> bool {
     unsafe { libc::access(path.as_ptr(), libc::F_OK) == 0 }
 }
 
-/// The inode of a pidfd of `pid`, which is the process's own for all time since Linux 6.9.
+/// The inode of a pidfd of `pid`: since Linux 6.9 no two processes have the same.
 fn pidfd_inode(pid: c_int) -> Option<u64> {
-    // SAFETY: an all-zero stat is a valid value for fstat to overwrite; the descriptor is ours.
+    // SAFETY: an all-zero stat is a valid value for fstat to overwrite; the descriptor is this function's own.
     unsafe {
         let fd = check(libc::syscall(libc::SYS_pidfd_open, pid, 0)).ok()? as c_int;
         let mut stat: libc::stat = std::mem::zeroed();

@@ -167,7 +167,7 @@ pub fn filter(input: &[u8]) {
 pub fn stat(input: &[u8]) {
     if let Some(stat) = Stat::parse(input) {
         assert!(stat.id.pid.get() > 0 && stat.parent.is_none_or(|parent| parent.get() > 0), "{stat:?}");
-        assert!(!(stat.has_ended() && stat.is_stopped()), "{stat:?}");
+        assert!(!(stat.has_exited() && stat.is_stopped()), "{stat:?}");
     }
 }
 
