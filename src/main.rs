@@ -6,7 +6,7 @@
 //! - [`init`]: forwards and reaps while the main process lives
 //!   - `init/workload`: starts the main process
 //!   - `init/forward`: sends the signal to the main process or its group
-//!   - `init/terminal`: the controlling terminal, and what ^Z means
+//!   - `init/job_control`, `init/terminal`: what ^Z means; the controlling terminal
 //!   - `init/stop`: stops the remaining processes once the main process has exited
 //!   - `init/remaining`, `init/ancestors`: which processes remain, and which of them have been sent SIGTERM
 //! - [`pod`]: in place of `init` where containers share the PID namespace

@@ -137,6 +137,16 @@ fn parse_options(persona: &Persona, args: Vector, mut config: Config) -> Result<
             other => return Err(problem(other.unexpected())),
         }
     }
+    command(config, wanted, pause, program)
+}
+
+/// The command, unless its options exclude each other.
+fn command(
+    mut config: Config,
+    wanted: Option<AnyTarget>,
+    pause: bool,
+    program: Option<usize>,
+) -> Result<Command, String> {
     match (wanted, pause) {
         (Some(AnyTarget::Init(target)), false) => config.target = target,
         (Some(AnyTarget::Pod(target)), true) => config.pod_target = target,

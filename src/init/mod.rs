@@ -2,12 +2,13 @@
 
 mod ancestors;
 mod forward;
+mod job_control;
 mod remaining;
 mod stop;
 pub mod terminal;
 pub mod workload;
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use log::{error, info, warn};
 use nix::sched::sched_yield;
@@ -25,13 +26,11 @@ use crate::sys::process::{
 use crate::sys::session::Session;
 use crate::sys::signal::{Disposition, act_by_default, kill_group, kill_process, set_disposition};
 use forward::Forwarder;
+use job_control::JobControl;
 use remaining::Remaining;
 use stop::{PATIENCE, Stop, kill};
-use terminal::{Terminal, follow_stop};
+use terminal::Terminal;
 use workload::spawn;
-
-/// How long after the last time a main process that reads or writes in the background is continued again.
-const RESUME_AGAIN: Duration = Duration::from_secs(1);
 
 /// Runs the workload that begins at argument `program`, and returns init's exit status.
 pub fn run(start: &Start, config: &Config, program: usize) -> u8 {
@@ -76,23 +75,10 @@ pub fn run(start: &Start, config: &Config, program: usize) -> u8 {
 /// Runs the loop for a workload whose main process has just been started, and returns how that exited.
 pub fn attend(config: &Config, own: Pid, main: Pid, mailbox: Mailbox, terminal: Option<Terminal>) -> End {
     info!("started the workload as {main}");
-    let on_terminal = terminal.is_some();
-    let terminal = terminal.filter(|_| own.get() != 1);
-    settle(&mailbox, terminal.map(Terminal::fd));
+    let job = JobControl::new(own, main, terminal, config.suspends);
+    settle(&mailbox, job.descriptor());
     let remaining = Remaining::new(own);
-    let stops = Stops { on_terminal, forwarded: false, resumed: None };
-    Init {
-        config,
-        own,
-        main,
-        terminal,
-        mailbox,
-        remaining,
-        main_is_stopped: false,
-        term_forwarded: false,
-        stops,
-    }
-    .live()
+    Init { config, own, main, mailbox, remaining, job, term_forwarded: false }.live()
 }
 
 /// An init whose workload runs.
@@ -100,24 +86,11 @@ struct Init<'a> {
     config: &'a Config,
     own: Pid,
     main: Pid,
-    /// For job control, so `None` for PID 1, which cannot be stopped.
-    terminal: Option<Terminal>,
     mailbox: Mailbox,
     remaining: Remaining,
-    main_is_stopped: bool,
+    job: JobControl,
     /// Whether a SIGTERM has been forwarded; or, where that is dropped, SIGINT or SIGQUIT.
     term_forwarded: bool,
-    stops: Stops,
-}
-
-/// What init knows of a stop of the main process, where init cannot be stopped with it.
-struct Stops {
-    /// Whether a terminal can have caused it.
-    on_terminal: bool,
-    /// Whether init has forwarded a stop signal: then the stop is wanted.
-    forwarded: bool,
-    /// When the main process was last continued.
-    resumed: Option<Instant>,
 }
 
 impl Init<'_> {
@@ -134,7 +107,7 @@ impl Init<'_> {
             if (has_changes || killed)
                 && let Some(end) = self.reap()
             {
-                self.leave(if killed { Some(Instant::now()) } else { kill_at });
+                self.stop_remaining(if killed { Some(Instant::now()) } else { kill_at });
                 return end;
             }
             has_changes = false;
@@ -149,12 +122,9 @@ impl Init<'_> {
                 }
                 Event::Signal(received) => {
                     if received.signal == Signal::CONT {
-                        self.main_is_stopped = false;
-                        // A shell's `fg` gave the terminal to init's group.
-                        self.terminal.inspect(|terminal| terminal.hand_to(self.main));
+                        self.job.continued();
                     }
                     let sent = forwarder.forward(received, &mut self.remaining);
-                    self.stops.forwarded |= sent.is_some_and(is_tty_stop);
                     self.term_forwarded |= match self.config.rewritten(Signal::TERM) {
                         None => sent.is_some_and(is_termination_signal),
                         terminates => sent == terminates,
@@ -166,9 +136,7 @@ impl Init<'_> {
                     {
                         kill_at = self.config.kill_after.and_then(|after| Instant::now().checked_add(after));
                     }
-                    if is_tty_stop(received.signal) {
-                        self.stop_with_terminal(received.signal);
-                    }
+                    self.job.handled(received.signal, sent);
                 }
                 Event::Deadline | Event::NonChildExited if killed => {
                     warn!(
@@ -205,52 +173,14 @@ impl Init<'_> {
                 Some(end)
             }
             Change::Stopped(_, signal) => {
-                self.main_is_stopped = true;
-                self.follow_stop(signal);
+                self.job.main_stopped(signal);
                 None
             }
         }
     }
 
-    /// Stops init because the main process has been stopped, so that the shell that started init continues. Where init cannot
-    /// be stopped, no shell would continue the main process.
-    fn follow_stop(&mut self, signal: Signal) {
-        let is_pid_1 = self.own.get() == 1;
-        if self.config.suspends && !is_pid_1 {
-            return;
-        }
-        if is_pid_1 || !follow_stop(self.terminal, self.main, signal) {
-            self.resume(signal);
-        }
-    }
-
-    /// Continues the main process, which a key of the terminal has stopped (^Z) for good. In the place of init it
-    /// would not have been stopped: the kernel spares PID 1 and orphaned process groups.
-    fn resume(&mut self, signal: Signal) {
-        let wanted = std::mem::take(&mut self.stops.forwarded);
-        // If it reads in the background it is stopped again at once; it is not continued over and over.
-        let again =
-            signal != Signal::TSTP && self.stops.resumed.is_some_and(|at| at.elapsed() < RESUME_AGAIN);
-        if self.stops.on_terminal && is_tty_stop(signal) && !wanted && !again {
-            self.stops.resumed = Some(Instant::now());
-            self.main_is_stopped = false;
-            let _ = kill_group(self.main, Signal::CONT);
-        }
-    }
-
-    /// Follows a terminal's stop signal that was sent to init.
-    fn stop_with_terminal(&mut self, signal: Signal) {
-        if self.config.suspends {
-            let _ = kill_process(self.own, Signal::STOP);
-        } else if self.main_is_stopped {
-            // A ^Z right after an `fg`, before the terminal was handed on: it took back the SIGCONT, so the
-            // main process has not continued, and no further change of its state will stop init.
-            self.follow_stop(signal);
-        }
-    }
-
     /// Stops the remaining processes, now that the main process has exited.
-    fn leave(&mut self, kill_at: Option<Instant>) {
+    fn stop_remaining(&mut self, kill_at: Option<Instant>) {
         match (self.config.at_exit, self.config.rewritten(Signal::TERM)) {
             (AtExit::Terminate(grace), _) => {
                 let &mut Init { config, main, ref mailbox, ref mut remaining, term_forwarded, .. } = self;
@@ -278,11 +208,6 @@ fn adopt_orphans(subreaper: Subreaper) {
              give -s, or set TINI_SUBREAPER"
         ),
     }
-}
-
-/// Whether `signal` is one by which a terminal stops a job.
-fn is_tty_stop(signal: Signal) -> bool {
-    matches!(signal, Signal::TSTP | Signal::TTIN | Signal::TTOU)
 }
 
 /// Whether `signal` is one by which people and engines have a program exit.

@@ -1,9 +1,9 @@
-//! The controlling terminal, if there is one: which process group is in its foreground, and what ^Z means.
+//! The controlling terminal, if there is one, and which process group is in its foreground.
 
 use crate::signal::Signal;
 use crate::sys::process::Pid;
 use crate::sys::session::{foreground_group, give_up_terminal, own_group, set_foreground_group};
-use crate::sys::signal::{act_by_default, discard_pending, is_pending, kill_group, kill_own_group};
+use crate::sys::signal::discard_pending;
 
 /// The controlling terminal, by the number of a descriptor of it.
 #[derive(Clone, Copy, Debug)]
@@ -49,33 +49,6 @@ impl Terminal {
         // Group 0 is outside the PID namespace and cannot be named: EINVAL or ESRCH then.
         let _ = set_foreground_group(self.fd, own_group());
     }
-}
-
-/// Stops init, since the main process has been stopped by `signal`, so that the shell that init was started from
-/// continues. Returns whether the main process continues, or will be continued: false if init was not stopped. (The kernel
-/// does not stop a process group without such a shell, an orphaned one: no process would continue it.)
-pub fn follow_stop(terminal: Option<Terminal>, main: Pid, signal: Signal) -> bool {
-    if let Some(terminal) = terminal
-        && matches!(signal, Signal::TTIN | Signal::TTOU)
-        && terminal.is_ours()
-    {
-        // A shell's `fg` of a job that runs gives its group the terminal without a SIGCONT.
-        terminal.hand_to(main);
-        let _ = kill_group(main, Signal::CONT);
-        return true;
-    }
-    if is_pending(Signal::CONT) {
-        // The shell has continued init already; a stop now would take that back.
-        return true;
-    }
-    if terminal.is_some() && matches!(signal, Signal::TSTP | Signal::TTIN | Signal::TTOU) {
-        // The terminal would have stopped init's whole group (the script that started init, say), if the workload were
-        // still in it.
-        let _ = kill_own_group(Signal::TSTP);
-    }
-    act_by_default(Signal::TSTP);
-    // A SIGCONT, which ends a stop, is blocked and stays pending.
-    is_pending(Signal::CONT)
 }
 
 /// Gives up the terminal on stdin, so that the workload can have it in a session of its own.
