@@ -42,6 +42,8 @@ pub struct Config {
     pub user: Option<User>,
     /// The workload's working directory, if not init's.
     pub workdir: Option<CString>,
+    /// The workload's file mode creation mask (umask(2)), if not init's.
+    pub umask: Option<u32>,
     /// What the workload's environment has more than init's, or with another value: `NAME=value`.
     pub env: Vec<CString>,
     /// Whether to make a PID namespace of which init is PID 1, where it is not PID 1.
@@ -71,6 +73,7 @@ impl Config {
         suspends: false,
         user: None,
         workdir: None,
+        umask: None,
         env: Vec::new(),
         pid_namespace: false,
         failures: Failures { own: 125, not_found: 127, not_executable: 126 },

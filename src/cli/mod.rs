@@ -16,7 +16,7 @@ use crate::signal;
 use crate::sys::entry::Vector;
 use crate::user;
 use persona::{Persona, single_child};
-use values::{AnyTarget, duration, remap, rewrite, target};
+use values::{AnyTarget, duration, remap, rewrite, target, umask};
 
 /// What `--help` prints.
 pub const HELP: &str = include_str!("help.txt");
@@ -109,6 +109,7 @@ fn parse_options(persona: &Persona, args: Vector, mut config: Config) -> Result<
                 config.user = Some(user::find(text.to_str().ok_or_else(unknown)?)?);
             }
             Arg::Long("workdir") => config.workdir = Some(c_string(&mut parser)?),
+            Arg::Long("umask") => config.umask = Some(value(&mut parser, "umask in octal", umask)?),
             Arg::Long("env") => {
                 let entry = c_string(&mut parser)?;
                 if !matches!(entry.to_bytes().iter().position(|&byte| byte == b'='), Some(1..)) {
@@ -167,7 +168,7 @@ fn command(
 }
 
 /// The long options, as getopt_long knows them: a prefix that only one of them has will do.
-const LONG: [&str; 21] = [
+const LONG: [&str; 22] = [
     "die-alike",
     "env",
     "grace",
@@ -184,6 +185,7 @@ const LONG: [&str; 21] = [
     "single-child",
     "subreaper",
     "target",
+    "umask",
     "user",
     "verbose",
     "version",
@@ -283,6 +285,16 @@ mod tests {
         assert_eq!(run(&["podinit", "-v", "--", "--", "x"]).1, 3);
         assert_eq!(run(&["podinit", "-"]).1, 1);
         assert_eq!(run(&["podinit", ""]).1, 1);
+    }
+
+    #[test]
+    fn help_has_every_long_option_and_no_other() {
+        let words = HELP.split(|c: char| !(c.is_ascii_alphanumeric() || c == '-'));
+        let mut named: Vec<&str> = words.filter_map(|word| word.strip_prefix("--")).collect();
+        named.retain(|name| !name.is_empty());
+        named.sort_unstable();
+        named.dedup();
+        assert_eq!(named, LONG);
     }
 
     #[test]

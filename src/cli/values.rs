@@ -46,6 +46,12 @@ pub fn duration(text: &str) -> Option<Duration> {
     number.checked_mul(milliseconds).map(Duration::from_millis)
 }
 
+/// A mask in octal digits, 0 to 777.
+pub fn umask(text: &str) -> Option<u32> {
+    let is_octal = text.bytes().all(|byte| matches!(byte, b'0'..=b'7'));
+    u32::from_str_radix(text, 8).ok().filter(|mask| is_octal && *mask <= 0o777)
+}
+
 /// `CODE` or `CODE:NEW`.
 pub fn remap(text: &str) -> Option<Remap> {
     let (from, to) = text.split_once(':').unwrap_or((text, "0"));

@@ -14,7 +14,6 @@ use crate::quoted::Quoted;
 use crate::sys::describe;
 use crate::sys::entry::{Start, Vector};
 use crate::sys::process::{Pid, own_pid};
-use crate::sys::session::Session;
 use crate::sys::signal::Disposition;
 use crate::sys::vfork::{Failure, Launch, launch};
 
@@ -96,19 +95,15 @@ pub fn spawn(
     let listening = env.value("LISTEN_PID").is_some_and(|pid| *pid == *own_pid().to_string());
     let slot = |name| if listening { env.number_slot(name) } else { None };
     launch(Launch {
-        args: start.args,
-        program,
-        file: None,
-        env,
         path: env.value("PATH").unwrap_or(OsStr::new(DEFAULT_PATH)),
-        mask: start.mask,
-        child_disposition,
         directory: config.workdir.as_deref(),
+        umask: config.umask,
         user: config.user.as_ref().map(|user| &user.credentials),
         session: config.session,
         terminal: terminal.map(Terminal::fd),
         pid_slot: slot("LISTEN_PID"),
         pidfd_slot: slot("LISTEN_PIDFDID"),
+        ..Launch::inherited(start.args, program, env, start.mask, child_disposition)
     })
     .map_err(|failure| Error { program: start.args.iter().nth(program).unwrap_or_default(), failure })
 }
@@ -119,19 +114,8 @@ pub fn spawn(
 /// See [`Error`].
 pub fn spawn_init(start: &Start, child_disposition: Disposition) -> Result<Pid, Error> {
     launch(Launch {
-        args: start.args,
-        program: 0,
         file: Some(c"/proc/self/exe"),
-        env: start.env,
-        path: OsStr::new(""),
-        mask: start.mask,
-        child_disposition,
-        directory: None,
-        user: None,
-        session: Session::Inherited,
-        terminal: None,
-        pid_slot: None,
-        pidfd_slot: None,
+        ..Launch::inherited(start.args, 0, start.env, start.mask, child_disposition)
     })
     .map_err(|failure| Error { program: start.args.iter().next().unwrap_or_default(), failure })
 }

@@ -38,6 +38,8 @@ pub struct Launch<'a> {
     pub child_disposition: Disposition,
     /// The working directory, if not init's.
     pub directory: Option<&'a CStr>,
+    /// The file mode creation mask, if not init's.
+    pub umask: Option<u32>,
     /// Which user to run as, if not as init's.
     pub user: Option<&'a Credentials>,
     /// Which session and group it is to be in.
@@ -48,6 +50,34 @@ pub struct Launch<'a> {
     pub pid_slot: Option<NumberSlot>,
     /// Where the inode of a pidfd of the workload belongs in `env`.
     pub pidfd_slot: Option<NumberSlot>,
+}
+
+impl<'a> Launch<'a> {
+    /// The start of the program at `program` in `args`, which inherits everything else from init.
+    pub fn inherited(
+        args: Vector,
+        program: usize,
+        env: Vector,
+        mask: SignalSet,
+        child_disposition: Disposition,
+    ) -> Launch<'a> {
+        Launch {
+            args,
+            program,
+            file: None,
+            env,
+            path: OsStr::new(""),
+            mask,
+            child_disposition,
+            directory: None,
+            umask: None,
+            user: None,
+            session: Session::Inherited,
+            terminal: None,
+            pid_slot: None,
+            pidfd_slot: None,
+        }
+    }
 }
 
 /// Why the workload was not started.
@@ -150,6 +180,10 @@ impl Launch<'_> {
             if entered == -1 {
                 return Failure::Directory(Errno::last());
             }
+        }
+        if let Some(umask) = self.umask {
+            // SAFETY: the call takes a number.
+            unsafe { libc::umask(umask) };
         }
         // With all signals blocked, as they are here, nothing but SIGKILL would stop the workload.
         if let Err(errno) = set_mask(self.mask) {

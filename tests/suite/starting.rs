@@ -284,6 +284,26 @@ fn user_directory_and_environment_as_told() {
     assert_eq!(run.lines(), ["54328", "54329", "54329"]);
 }
 
+#[test]
+fn the_umask_is_the_workloads_alone() {
+    for (mode, umask) in [("027", "0027"), ("0", "0000"), ("0777", "0777")] {
+        let run = finish(&mut as_process(&["--umask", mode, "--", "sh", "-c", "umask"]));
+        assert_eq!(run.lines(), [umask], "{mode}: {run:?}");
+    }
+    let own = finish(&mut as_process(&["sh", "-c", "umask; grep Umask /proc/$PPID/status | tr '\t' ' '"]));
+    let given = finish(&mut as_process(&[
+        "--umask=077",
+        "sh",
+        "-c",
+        "umask; grep Umask /proc/$PPID/status | tr '\t' ' '",
+    ]));
+    assert_eq!(given.lines(), ["0077", own.lines()[1]], "init keeps its own: {own:?}");
+    for mode in ["1000", "8", "+7", "-1", "0o7", "", " 7", "77777777777777"] {
+        finish(&mut as_process(&[&format!("--umask={mode}"), "true"]))
+            .assert_refused(125, &["not a valid umask", mode]);
+    }
+}
+
 /// podinit with these files in the place of /etc/passwd and /etc/group.
 fn with_users(passwd: &str, group: &str, args: &[&str]) -> Command {
     let dir = scratch("users");
