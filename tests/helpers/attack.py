@@ -1,10 +1,10 @@
-"""Signals PID 1 in one of the ways that hide who the sender is.
+"""Signals PID 1 in one of the ways that hide the sender.
 
 usage: attack.py HOW SIGNAL...
   kill         by kill(2)
   queue:CODE   by rt_sigqueueinfo(2), with this si_code, pid 0 and uid 0
   tgkill       by tgkill(2)
-  owner        PID 1 owns a socket, whose input raises the signal in it (F_SETOWN, F_SETSIG, O_ASYNC)
+  owner        PID 1 is made the owner of a socket: input on it raises the signal (F_SETOWN, F_SETSIG, O_ASYNC)
   io           the same without F_SETSIG: SIGIO, whatever SIGNAL is
   urgent       the same with urgent data: SIGURG, whatever SIGNAL is
   namespace    by kill(2), from a user namespace that maps no id
@@ -33,7 +33,7 @@ def queue(pid, number, code):
 
 
 def fill():
-    """The queue of this uid, with a signal to this process that waits."""
+    """Fills the queue of this uid with signals to this process that stay pending."""
     signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGRTMAX])
     try:
         while True:

@@ -1,11 +1,12 @@
-"""Leaves the terminal to a child and reads from it all the same, which stops it (SIGTTIN) until the child, having read a
-line, gives the terminal back. Says how often it was continued."""
+"""Makes a child the foreground of the terminal and reads from the terminal in the background, which stops it (SIGTTIN).
+The child reads a line, and then makes its parent the foreground again. Prints how many times the parent was continued.
+"""
 import os
 import signal
 
 main = os.getpid()
 woken, wake = os.pipe()
-# Python runs its handlers between two system calls; what the C handler writes is counted.
+# Python runs its handlers between two system calls. What is counted is the bytes that its C handler writes.
 os.set_blocking(wake, False)
 signal.set_wakeup_fd(wake)
 signal.signal(signal.SIGCONT, lambda *_: None)

@@ -1,4 +1,4 @@
-"""Asked to stop, it forks and ends, and its child does the same, DEPTH times.
+"""On SIGTERM it forks and exits, and its child does the same, DEPTH times.
 
 usage: bomb.py DEPTH
 """
@@ -9,11 +9,11 @@ import sys
 depth = int(sys.argv[1])
 
 
-def told(*_):
+def on_term(*_):
     global depth
-    # Its child inherits the mask, and must not be told in the middle of this.
+    # The child inherits the mask: a SIGTERM stays pending until this handler has returned.
     signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
-    os.write(1, f"told at {depth}\n".encode())
+    os.write(1, f"received at {depth}\n".encode())
     if depth == 0 or os.fork():
         os._exit(0)
     depth -= 1
@@ -21,7 +21,7 @@ def told(*_):
 
 
 os.setsid()
-signal.signal(signal.SIGTERM, told)
+signal.signal(signal.SIGTERM, on_term)
 os.write(1, b"ready\n")
 while True:
     signal.pause()

@@ -1,4 +1,7 @@
-# Executes a program for which one system call, given by its number, reports success and does nothing.
+"""Executes a program for which one system call, given by its number, reports success and does nothing.
+
+usage: claim.py NUMBER PROGRAM [ARGUMENT...]
+"""
 import ctypes
 import os
 import struct

@@ -1,6 +1,11 @@
-"""A container's leader that waits for signals in one of the ways that programs do, and prints them.
+"""A container leader that waits for signals in one of the ways that programs do, and prints each.
 
 usage: leader.py NAME handler|thread|none [signals-init|answers]
+  handler       has handlers
+  thread        blocks the signals and waits for them in a second thread
+  none          does not handle signals
+  signals-init  sends SIGHUP to PID 1 once it is ready
+  answers       sends SIGTERM to PID 1 for each SIGTERM that it receives, and does not exit
 """
 import os
 import signal
@@ -26,15 +31,15 @@ def got(number):
 
 
 if kind == "handler":
-    # Python runs a handler only between two steps of its own, so a signal right before a pause(2) would be printed with
-    # the next one. What the C handler writes here cannot be missed.
+    # Python runs a handler only between two of its instructions, so a signal right before a pause(2) would be printed
+    # with the next one only. The byte that Python's C handler writes here is not missed.
     reader, writer = os.pipe()
     os.set_blocking(writer, False)
     signal.set_wakeup_fd(writer)
     for number in SIGNALS:
         signal.signal(number, lambda *_: None)
 elif kind == "thread":
-    # Blocked in every thread; another one than the first waits, as in mysqld.
+    # Blocked in every thread. The thread that waits is not the first one, as in mysqld.
     signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
 
     def wait():

@@ -1,4 +1,5 @@
-"""Forks and exits as fast as it can, orphans among it, under names that look like fields of /proc."""
+"""Forks children as fast as it can. They exit at once, and half of them have forked an orphan. Their names look like
+fields of /proc/PID/stat and /proc/PID/status."""
 import os
 
 NAMES = ["x) R 0 1 1", "a\nSigCgt: ffff", "1) S 0"]

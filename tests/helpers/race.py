@@ -1,7 +1,8 @@
-"""Starts each init as PID 1 of a namespace of its own and sends it TERM at a random moment within
-2 ms of its exec, COUNT times, the inits in turns. Prints, a line an init, how often that was lost.
+"""Starts each init as PID 1 of a namespace of its own and sends it SIGTERM at a random moment within 2 ms of its exec,
+COUNT times, the inits in turns. Prints one line for each init: how many of the signals were lost.
 
-The workload exits with 0 by itself after a while: a TERM that arrives makes that 143.
+The workload exits with 0 after 0.1 s. A SIGTERM that arrives makes the exit status 143.
+
 usage: race.py COUNT INIT...
 """
 import ctypes
@@ -16,13 +17,13 @@ CLONE_NEWUSER, CLONE_NEWPID = 0x10000000, 0x20000000
 libc = ctypes.CDLL(None, use_errno=True)
 flags = CLONE_NEWPID | (CLONE_NEWUSER if os.geteuid() else 0) | signal.SIGCHLD
 
-# As an engine starts an init: nothing blocked, nothing handled.
+# As an engine starts an init: no signal blocked, every disposition the default.
 signal.signal(signal.SIGINT, signal.SIG_DFL)
 signal.signal(signal.SIGPIPE, signal.SIG_DFL)
 
 
 def start(init):
-    reader, writer = os.pipe()  # close-on-exec, so its end is the moment of the exec
+    reader, writer = os.pipe()  # close-on-exec, so the reader sees the end of file at the exec
     pid = libc.syscall(CLONE, flags, 0, 0, 0, 0)
     if pid == 0:
         os.execv(init, [init, "--", "sleep", "0.1"])
@@ -40,10 +41,9 @@ for _ in range(count):
     moment = random.uniform(0, 0.002)
     for index, init in enumerate(inits):
         pid = start(init)
-        time.sleep(moment)  # not a busy wait: that would keep the init from the processor
+        time.sleep(moment)  # not a busy wait: the init needs the processor
         os.kill(pid, signal.SIGTERM)
         code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
-        # Killed outright is not lost either, but PID 1 cannot be.
         lost[index] += code == 0
         if code not in (0, 143):
             sys.exit(f"{init}: {code}")

@@ -1,7 +1,9 @@
-"""Prints each signal it receives: number, si_code, value, sender's pid. Ends after COUNT of them.
+"""Prints each signal that it receives: number, si_code, value, sender's pid. Exits after COUNT of them, or after LAST.
 
-All signals are blocked and waited for by system call, since the C library keeps some for itself.
-usage: receive.py COUNT [SIGNAL-THAT-ENDS-IT]
+All signals are blocked and awaited by system call, since the C library keeps some for itself.
+
+usage: receive.py COUNT [LAST]
+  LAST  the number of a signal
 """
 import ctypes
 import os
@@ -14,7 +16,7 @@ libc.syscall.restype = ctypes.c_long
 
 count = int(sys.argv[1])
 last = int(sys.argv[2]) if len(sys.argv) > 2 else None
-# Everything but SIGCHLD and the three that Python itself may need to end by.
+# All but SIGCHLD.
 mask = struct.pack("=Q", 0xFFFFFFFFFFFFFFFF & ~(1 << 16))
 libc.syscall(RT_SIGPROCMASK, 2, mask, None, 8)
 os.write(1, b"ready %d\n" % os.getpid())

@@ -1,10 +1,10 @@
-"""A foreground job: says when it has begun, when it goes on after a stop, and what it reads."""
+"""A foreground job: prints when it has begun, when it continues after a stop, and the line that it reads."""
 import os
 import select
 import signal
 
-# By a pipe that the C handler writes to: Python's own runs only once a system call lets it, and a stop
-# may come right before one.
+# Python runs a handler only between two of its instructions, so a SIGCONT right before select(2) would be noticed too
+# late. The byte that Python's C handler writes to this pipe is not missed.
 woken, wake = os.pipe()
 os.set_blocking(wake, False)
 signal.set_wakeup_fd(wake)
@@ -14,7 +14,7 @@ while True:
     readable, _, _ = select.select([0, woken], [], [])
     if woken in readable:
         os.read(woken, 64)
-        os.write(1, b"goes on\n")
+        os.write(1, b"continues\n")
     if 0 in readable:
         os.write(1, b"read " + os.read(0, 64))
         break

@@ -1,5 +1,5 @@
 """Runs a command as PID 1 of a PID namespace, in a user namespace that maps COUNT ids to 100000 and the following ones.
-Says `forked` when that is its only child.
+Prints `forked` when that command is its only child.
 
 usage: user_namespace.py COUNT COMMAND...
 """

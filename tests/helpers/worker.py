@@ -1,11 +1,11 @@
-"""A worker that needs a second to flush when it is told to stop, and says what it is told.
+"""A worker that prints each signal that it receives. On the first one it flushes for a second and exits.
 
 usage: worker.py NAME [session] [daemon] [stubborn] [stopped] [replies]
   session   in a session of its own
-  daemon    forked twice, with a session of its own: nobody's child but init's
-  stubborn  does not end
-  stopped   has stopped itself
-  replies   sends each SIGTERM back to its parent, before it says so
+  daemon    forked twice, with a session of its own: a child of init
+  stubborn  does not exit
+  stopped   stops itself by SIGSTOP
+  replies   sends each SIGTERM back to its parent, and then prints it
 """
 import os
 import signal
@@ -19,11 +19,11 @@ def say(what):
     os.write(1, f"{name} {what}\n".encode())
 
 
-def told(number, _):
+def on_signal(number, _):
     global stopping
     if "replies" in how and number == signal.SIGTERM:
         os.kill(os.getppid(), number)
-    say(f"told {number}")
+    say(f"received {number}")
     if "stubborn" not in how:
         stopping = True
 
@@ -37,12 +37,13 @@ if "daemon" in how:
 if "session" in how:
     os.setsid()
 stopping = False
-# By a pipe that the C handler writes to: a signal that arrives right before pause() would be noticed after it only.
+# A signal right before pause(2) would be noticed after the next one only. The byte that Python's C handler writes to
+# this pipe is not missed.
 woken, wake = os.pipe()
 os.set_blocking(wake, False)
 signal.set_wakeup_fd(wake)
 for number in (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT, signal.SIGHUP, signal.SIGUSR1, signal.SIGWINCH):
-    signal.signal(number, told)
+    signal.signal(number, on_signal)
 say(f"ready {os.getpid()}")
 if "stopped" in how:
     os.kill(os.getpid(), signal.SIGSTOP)

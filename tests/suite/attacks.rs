@@ -1,30 +1,30 @@
-//! Attacks on the pause process: a sender without capabilities, in a pod whose leaders are root's, tries to have a signal
-//! forwarded to them, or the pod stopped. SECURITY.md has a line for each.
+//! Attacks on the pause process. The leaders of the pod run as root. A sender without capabilities tries to have
+//! a signal forwarded to them, or to stop the pod. SECURITY.md has a line for each attack.
 
 use std::io::Write;
 use std::process::Stdio;
 
 use crate::pod::{Pod, VERSION_1, outer_pid};
 use crate::support::{
-    Running, children_of, eventually, have_root, helper, in_namespace, is_gone, kill, podinit, queue,
+    Running, children_of, eventually, has_exited, have_root, helper, in_namespace, kill, podinit, queue,
     status_field,
 };
 
 /// A uid that many pause images run as, and other workloads too.
 const USUAL_UID: u32 = 65535;
 
-/// Of whom an attack comes.
-#[derive(Clone, Copy)]
+/// The process that attacks.
+#[derive(Clone, Copy, Debug)]
 enum Sender {
-    /// A process with podinit's own uid, as root can make one.
+    /// It has podinit's own uid, which only root can give it.
     OwnUid,
-    /// One with this real and this effective uid.
+    /// It has this real and this effective uid.
     Uids(u32, u32),
-    /// One with uid 0. The kernel lets it raise a signal in any process by F_SETOWN.
+    /// It has uid 0. The kernel lets it raise a signal in any process by F_SETOWN.
     Root,
 }
 
-/// A pod with a leader of root's, and an attacker in another container.
+/// A pod with a leader that runs as root. The attacker is in another container.
 struct Attacked {
     pod: Pod,
     app: Running,
@@ -36,13 +36,14 @@ impl Attacked {
     }
 
     fn from(mut pod: Pod) -> Attacked {
-        // It may take its uid after its signals are blocked.
-        eventually("it keeps CAP_KILL alone", || status_field(pod.init, "CapEff") == "0000000000000020");
+        // It may change its uid after it has blocked its signals.
+        eventually("podinit keeps CAP_KILL alone", || status_field(pod.init, "CapEff") == "0000000000000020");
         let app = pod.leader(VERSION_1, "app", "handler");
         Attacked { pod, app }
     }
 
-    /// Signals PID 1 with each of `signals` as `how` says (tests/helpers/attack.py). Returns what became of each.
+    /// Signals PID 1 with each of `signals` as `how` says (tests/helpers/attack.py). Returns what attack.py
+    /// printed for each.
     fn attack(&mut self, sender: Sender, how: &str, signals: &[&str]) -> Vec<String> {
         let own = self.pod.uid();
         let ids = match sender {
@@ -61,10 +62,11 @@ impl Attacked {
         signals.iter().map(|signal| run.seen(&format!("attack {signal} ")).to_owned()).collect()
     }
 
-    /// Checks that none of it reached the leader, that the pod is not being stopped, and that a signal of root's is
-    /// forwarded as before.
+    /// Checks that no signal of the attack reached the leader, that the pod does not stop, and that a signal from
+    /// root is forwarded as before.
     fn assert_unharmed(&mut self, attack: &str) {
-        // Podinit reads what is pending in the order of the numbers, so this comes after all that was sent.
+        // podinit reads pending signals in the order of their numbers, so this one is forwarded after those of
+        // the attack.
         kill(self.pod.init, 37);
         assert_eq!(self.app.wait_for("got"), "app got 37", "{attack}");
         kill(self.pod.init, libc::SIGHUP);
@@ -74,14 +76,14 @@ impl Attacked {
     }
 }
 
-/// A sender that the kernel lets signal podinit gets no further.
+/// The kernel permits this sender to signal podinit. Its signals reach no leader.
 fn assert_confined(sender: Sender, how: &str) {
     let mut attacked = Attacked::start();
     assert_eq!(attacked.attack(sender, how, &["1", "15"]), ["attack 1 sent", "attack 15 sent"], "{how}");
     attacked.assert_unharmed(how);
 }
 
-/// A sender that the kernel would have let signal podinit, had it this uid, may not.
+/// The kernel does not permit this sender to signal podinit, since podinit's uid is another one.
 fn assert_refused(sender: Sender, how: &str, signals: &[&str]) {
     let mut attacked = Attacked::start();
     for (signal, outcome) in signals.iter().zip(attacked.attack(sender, how, signals)) {
@@ -96,6 +98,7 @@ fn a_sender_of_podinits_own_uid_is_confined() {
         return;
     }
     for how in ["kill", "tgkill"] {
+        println!("case: {how}");
         assert_confined(Sender::OwnUid, how);
     }
 }
@@ -106,6 +109,7 @@ fn a_siginfo_of_the_senders_own_making_is_not_believed() {
         return;
     }
     for code in [-1, -2, -3, -4, -5, -7, -60, -100] {
+        println!("case: si_code {code}");
         assert_confined(Sender::OwnUid, &format!("queue:{code}"));
     }
 }
@@ -116,8 +120,9 @@ fn a_signal_raised_for_a_file_is_not_the_engines() {
         return;
     }
     for sender in [Sender::OwnUid, Sender::Root] {
+        println!("case: {sender:?}");
         assert_confined(sender, "owner");
-        // SIGIO and SIGURG say that they come from the kernel itself.
+        // The siginfo of SIGIO and SIGURG has the kernel as the sender.
         let mut attacked = Attacked::start();
         attacked.attack(sender, "io", &["29"]);
         attacked.attack(sender, "urgent", &["23"]);
@@ -141,7 +146,7 @@ fn another_real_uid_with_the_effective_one_of_a_pause_image_is_refused() {
     assert_refused(Sender::Uids(54321, USUAL_UID), "kill", &["1", "15"]);
 }
 
-/// A pod whose signal queues are short, so that one is soon full.
+/// A pod whose signal queues are short, so that they are soon full.
 fn with_short_queues() -> Attacked {
     let mut command = in_namespace("prlimit");
     Attacked::from(Pod::from(Running::start(command.arg("--sigpending=64").arg(podinit()).arg("--pause"))))
@@ -152,8 +157,9 @@ fn a_full_queue_hides_no_sender() {
     if !have_root() {
         return;
     }
-    // The kernel drops the siginfo then, and the signal looks as if the engine had sent it.
+    // The kernel drops the siginfo where the queue is full, and the signal looks like one from the engine.
     for how in ["full:-1", "full:-60", "full:-6"] {
+        println!("case: {how}");
         let mut attacked = with_short_queues();
         let sender = Sender::Uids(USUAL_UID, USUAL_UID);
         let outcomes = attacked.attack(sender, how, &["1", "15"]);
@@ -194,6 +200,7 @@ fn a_process_of_another_user_may_not_signal_podinit() {
         return;
     }
     for how in ["kill", "queue:-1", "queue:-60", "tgkill"] {
+        println!("case: {how}");
         assert_refused(Sender::Uids(54321, 54321), how, &["1", "15"]);
     }
 }
@@ -204,12 +211,13 @@ fn root_without_capabilities_may_not_signal_podinit() {
         return;
     }
     for how in ["kill", "queue:-1", "tgkill", "namespace"] {
+        println!("case: {how}");
         assert_refused(Sender::Root, how, &["1", "15"]);
     }
 }
 
-/// Starts podinit with signals pending that were sent while it was uid 0: blocked signals stay pending over exec. `sent` is
-/// Python, run as PID 1.
+/// Starts podinit with signals pending that were sent while PID 1 had uid 0: blocked signals stay pending over
+/// exec. `sent` is the Python that PID 1 runs before it executes podinit.
 fn with_pending(sent: &str) -> Running {
     let script = format!(
         "import os, signal, sys
@@ -253,10 +261,10 @@ fn a_confined_sender_reaches_leaders_of_podinits_uid() {
         return;
     }
     let mut pod = Pod::start(&[]);
-    eventually("it keeps CAP_KILL alone", || status_field(pod.init, "CapEff") == "0000000000000020");
+    eventually("podinit keeps CAP_KILL alone", || status_field(pod.init, "CapEff") == "0000000000000020");
     let uid = pod.uid();
     let own = format!("setpriv --reuid={uid} --clear-groups");
-    // Beside it a process of root's, which is no leader, but which the end of the pod would kill.
+    // Its child runs as root and is no leader, but the end of the pod would kill it.
     let script = format!("sleep 1000 & exec {own} /usr/bin/python3 {} own handler", helper("leader.py"));
     let mut app = pod.enter(VERSION_1, "own", &["sh", "-c", &script]);
     app.wait_for("ready");
@@ -266,7 +274,7 @@ fn a_confined_sender_reaches_leaders_of_podinits_uid() {
     pod.pause.wait_for_stderr("is ignored");
     let sleep = children_of(outer_pid(&app))[0];
     kill(sleep, libc::SIGKILL);
-    eventually("the process of root's has ended", || is_gone(sleep));
+    eventually("the process that runs as root has exited", || has_exited(sleep));
     writeln!(sender.stdin()).unwrap();
     app.wait_for("own got 15");
 }

@@ -1,11 +1,11 @@
-//! podinit exits as the workload did.
+//! podinit exits with the workload's exit status.
 
 use std::process::Command;
 
 use crate::support::{Running, as_pid_1, as_process, finish, helper, podinit};
 
 #[test]
-fn every_exit_code_is_passed_on() {
+fn exit_statuses_are_those_of_the_workload() {
     let script = format!(
         "for code in $(seq 0 255); do {} sh -c \"exit $code\"; [ $? = $code ] || echo $code; done; echo done",
         podinit().display()
@@ -15,13 +15,12 @@ fn every_exit_code_is_passed_on() {
 
 #[test]
 fn every_deadly_signal_makes_128_and_its_number() {
-    // Real-time signals among them, which nix's waitpid cannot name. Those left out stop a process, or
-    // do nothing to it; glibc's posix_spawn, by which this test starts processes, leaves 32 and 33
-    // ignored.
+    // Real-time signals are among them. The harmless ones stop a process or are ignored by default. 32 and 33 are
+    // the C library's own: its posix_spawn, by which this test starts processes, leaves them ignored.
     let harmless = [17, 18, 19, 20, 21, 22, 23, 28, 32, 33];
     for signal in (1..=64).filter(|signal| !harmless.contains(signal)) {
         let run = finish(&mut as_process(&["python3", &helper("die_of.py"), &signal.to_string()]));
-        assert_eq!(run.code, Some(128 + signal), "{run:?}");
+        assert_eq!(run.code, Some(128 + signal), "signal {signal}: {run:?}");
     }
 }
 
@@ -37,7 +36,7 @@ fn exit_statuses_are_remapped() {
     ] {
         let exit = format!("exit {code}");
         let run = finish(&mut as_pid_1(&[options, &["sh", "-c", &exit]].concat()));
-        assert_eq!(run.code, Some(expected), "{options:?}");
+        assert_eq!(run.code, Some(expected), "{options:?}, exit {code}: {run:?}");
     }
     let mut run = Running::start(&mut as_pid_1(&["-e", "143", "sh", "-c", "echo ready; exec sleep 1000"]));
     run.wait_for("ready");
@@ -49,19 +48,19 @@ fn exit_statuses_are_remapped() {
 fn help_version_and_license() {
     for option in ["-h", "--help"] {
         let run = finish(&mut as_process(&[option]));
-        assert_eq!((run.code, run.stderr.as_str()), (Some(0), ""));
-        assert!(run.stdout.starts_with("Usage: podinit "));
-        assert!(run.stdout.lines().all(|line| line.len() < 80));
+        assert_eq!((run.code, run.stderr.as_str()), (Some(0), ""), "{option}: {run:?}");
+        assert!(run.stdout.starts_with("Usage: podinit "), "{option}: {run:?}");
+        assert!(run.stdout.lines().all(|line| line.len() < 80), "{option}: {run:?}");
     }
     for option in ["-V", "--version"] {
         let run = finish(&mut as_process(&[option]));
-        assert_eq!(run.stdout, concat!("podinit ", env!("CARGO_PKG_VERSION"), "\n"));
+        assert_eq!(run.stdout, concat!("podinit ", env!("CARGO_PKG_VERSION"), "\n"), "{option}");
     }
     for option in ["-l", "--license"] {
         let run = finish(&mut as_process(&[option]));
-        assert!(run.stdout.contains("Apache License") && run.stdout.contains("AS IS"));
+        assert!(run.stdout.contains("Apache License") && run.stdout.contains("AS IS"), "{option}: {run:?}");
     }
-    // Nowhere to print to.
+    // Where stdout cannot be written to, it fails.
     let script = format!("exec {} --help >/dev/full", podinit().display());
     finish(Command::new("sh").args(["-c", &script])).assert_refused(125, &["stdout", "No space left"]);
 }

@@ -1,4 +1,4 @@
-//! Every signal arrives where it should, as it was sent.
+//! Every signal is forwarded to its target, with its value.
 
 use std::io::Write;
 use std::process::{Command, Stdio};
@@ -13,7 +13,7 @@ fn forwardable() -> impl Iterator<Item = i32> {
     (1..=64).filter(|signal| ![libc::SIGKILL, libc::SIGSTOP, libc::SIGCHLD].contains(signal))
 }
 
-/// A receiver under podinit that ends after `count` signals.
+/// A receiver under podinit that exits after `count` signals.
 fn receiver(options: &[&str], count: usize) -> Running {
     let (helper, count) = (helper("receive.py"), count.to_string());
     let args = [options, &["--", "python3", &helper, &count]].concat();
@@ -25,18 +25,19 @@ fn receiver(options: &[&str], count: usize) -> Running {
 #[test]
 fn every_signal_is_forwarded() {
     for target in ["group", "child"] {
+        println!("case: --target {target}");
         let mut run = receiver(&["--target", target], forwardable().count());
         for signal in forwardable() {
             run.signal_init(signal);
             run.wait_for(&format!("got {signal} "));
         }
-        assert_eq!(run.finish().code, Some(0));
+        assert_eq!(run.finish().code, Some(0), "--target {target}");
     }
 }
 
 #[test]
-fn every_signal_is_forwarded_by_one_that_is_not_pid_1() {
-    // Faults among them: they were sent, not raised by a fault.
+fn every_signal_is_forwarded_where_init_is_not_pid_1() {
+    // SIGSEGV and the like are among them: they are sent here, and not raised by a fault.
     let count = forwardable().count().to_string();
     let mut run = Running::start(&mut as_process(&["python3", &helper("receive.py"), &count]));
     run.wait_for("ready");
@@ -50,16 +51,17 @@ fn every_signal_is_forwarded_by_one_that_is_not_pid_1() {
 #[test]
 fn queued_values_arrive_in_order_and_none_is_missing() {
     for target in ["group", "child"] {
+        println!("case: --target {target}");
         let mut run = receiver(&["--target", target], 200);
         for value in 0..200 {
             queue(run.init(), 37, 0x1_0000_0000 + value);
         }
         for value in 0..200_u64 {
             let line = run.wait_for("got");
-            // The sender is outside the namespace, so it has no pid in there.
-            assert_eq!(line, format!("got 37 -1 {} 0", 0x1_0000_0000 + value));
+            // The sender is outside the namespace, so it has no pid in it.
+            assert_eq!(line, format!("got 37 -1 {} 0", 0x1_0000_0000 + value), "--target {target}");
         }
-        assert_eq!(run.finish().code, Some(0));
+        assert_eq!(run.finish().code, Some(0), "--target {target}");
     }
 }
 
@@ -70,24 +72,25 @@ fn values_reach_every_member_of_the_group() {
     run.wait_for("ready");
     run.wait_for("ready");
     queue(run.init(), 40, 7);
-    for _ in 0..2 {
-        assert!(run.wait_for("got").starts_with("got 40 -1 7 "));
+    for member in [1, 2] {
+        assert!(run.wait_for("got").starts_with("got 40 -1 7 "), "member {member} of the group");
     }
 }
 
 #[test]
-fn the_group_is_told_or_the_child_alone() {
+fn the_target_is_the_group_or_the_main_process() {
     let script = format!("python3 {0} 2 & exec python3 {0} 2", helper("receive.py"));
-    for (target, told) in [("group", 2), ("child", 1)] {
-        let run = signal_two(&mut as_pid_1(&["--target", target, "sh", "-c", &script]), told);
-        assert_eq!(run.code, Some(0));
-        assert_eq!(run.stdout.matches("got 10 ").count(), told, "{run:?}");
+    for (target, receivers) in [("group", 2), ("child", 1)] {
+        println!("case: --target {target}");
+        let run = signal_two(&mut as_pid_1(&["--target", target, "sh", "-c", &script]), receivers);
+        assert_eq!(run.code, Some(0), "--target {target}: {run:?}");
+        assert_eq!(run.stdout.matches("got 10 ").count(), receivers, "--target {target}: {run:?}");
     }
 }
 
 #[test]
-fn a_workload_that_left_its_group_is_found() {
-    // It leads its group, so it can only leave by joining another one of its session.
+fn a_main_process_that_changed_its_group_receives_signals() {
+    // It leads its group, so it can only join another group of its session.
     let script = "import os, signal, time
 os.setpgid(0, os.getpgid(os.getppid()) if os.getppid() == 1 and os.getpgid(1) else 0)
 child = os.fork()
@@ -104,8 +107,8 @@ while True: signal.pause()";
 }
 
 #[test]
-fn what_was_sent_before_the_workload_was_ready_arrives() {
-    // Stopped by a debugger's or an engine's SIGSTOP at the very start, signals pile up meanwhile.
+fn signals_that_were_sent_while_init_was_stopped_arrive() {
+    // A debugger or an engine may stop podinit. Signals are pending meanwhile.
     let mut run = Running::start(&mut as_process(&["python3", &helper("receive.py"), "1"]));
     run.wait_for("ready");
     kill(run.pid(), libc::SIGSTOP);
@@ -115,7 +118,7 @@ fn what_was_sent_before_the_workload_was_ready_arrives() {
 }
 
 #[test]
-fn without_the_right_to_signal_it_says_so_once() {
+fn a_signal_that_is_not_permitted_is_logged_once() {
     if !have_root() {
         return;
     }
@@ -137,8 +140,8 @@ fn without_the_right_to_signal_it_says_so_once() {
 }
 
 #[test]
-fn signals_that_were_ignored_are_forwarded_to_one_that_ignores_them() {
-    // nohup: podinit and the workload ignore HUP. It is passed on all the same, and ends nobody.
+fn signals_that_were_ignored_at_the_start_are_forwarded() {
+    // As under nohup: podinit and the workload ignore SIGHUP. podinit forwards it, and no process is killed.
     let script =
         format!("exec env --ignore-signal=HUP {} sh -c 'echo ready; read line; exit 8'", podinit().display());
     let mut run = Running::start_with_stdin(Command::new("sh").args(["-c", &script]), Stdio::piped());
@@ -148,8 +151,8 @@ fn signals_that_were_ignored_are_forwarded_to_one_that_ignores_them() {
     assert_eq!(run.finish().code, Some(8));
 }
 
-/// A TERM within 2 ms of the exec, a thousand times, against Debian's tini in the same run: what comes
-/// before an init's first instruction is lost, whoever it is.
+/// SIGTERM within 2 ms of the exec, a thousand times, and the same for Debian's tini in the same run: a signal
+/// before the first instruction of any init is lost.
 #[test]
 fn a_signal_right_after_the_start_is_not_lost() {
     if !have("tini") {
@@ -160,6 +163,6 @@ fn a_signal_right_after_the_start_is_not_lost() {
     let lost: Vec<f64> = run.lines().iter().map(|line| line.parse().unwrap()).collect();
     let [podinit, tini] = lost[..] else { panic!("{run:?}") };
     say(&format!("TERM within 2 ms of the exec, 1000 times: podinit lost {podinit}, tini {tini}"));
-    // Both are counts of random events; three standard deviations of their difference are noise.
+    // Both count random events: up to three standard deviations of their difference are chance.
     assert!(podinit <= tini + 3.0 * (podinit + tini).sqrt(), "podinit lost {podinit}, tini {tini}");
 }

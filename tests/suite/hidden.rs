@@ -1,14 +1,14 @@
-//! Pod mode where /proc says little or nothing. What is not known counts as present.
+//! Pod mode where /proc hides processes or their signal masks. A leader that may exist is awaited and terminated.
 
 use std::fs;
 use std::process::Command;
 
 use crate::pod::{Pod, VERSION_1, outer_pid, pod_with};
 use crate::support::{
-    Running, eventually, have_root, helper, is_gone, kill, podinit, queue, scratch, status_field,
+    Running, eventually, has_exited, have_root, helper, kill, podinit, queue, scratch, status_field,
 };
 
-/// Ways to have /proc hide the leaders from podinit, as a shell in its mount namespace does it.
+/// Ways to hide the leaders from podinit: a name, and the shell script that sets up /proc.
 const HIDING: [(&str, &str); 4] = [
     ("hidepid", "mount -t proc -o hidepid=2 proc /proc"),
     ("no /proc", "mount -t proc proc /proc && mount -t tmpfs none /proc"),
@@ -34,6 +34,7 @@ fn the_engines_stop_waits_for_hidden_leaders() {
         return;
     }
     for (what, hiding) in HIDING {
+        println!("case: {what}");
         let mut pod = hidden_pod(hiding, "--grace 1ms");
         let app = worker(&mut pod, &[]);
         kill(pod.init, libc::SIGTERM);
@@ -43,7 +44,7 @@ fn the_engines_stop_waits_for_hidden_leaders() {
         let app = app.finish();
         assert!(app.stdout.contains("flushed") && app.code == Some(0), "{what}: {app:?}");
         let init = pod.init;
-        eventually("podinit has exited", || is_gone(init));
+        eventually("podinit has exited", || has_exited(init));
     }
 }
 
@@ -53,15 +54,16 @@ fn a_stop_from_inside_terminates_hidden_leaders() {
         return;
     }
     for (what, hiding) in HIDING {
+        println!("case: {what}");
         let mut pod = hidden_pod(hiding, "--grace 1h");
         let app = worker(&mut pod, &[]);
         let stopper = pod.enter(VERSION_1, "other", &["sh", "-c", "kill -TERM 1"]);
         let app = app.finish();
-        assert_eq!(app.stdout.matches("told").count(), 1, "{what}: {app:?}");
+        assert_eq!(app.stdout.matches("received").count(), 1, "{what}: {app:?}");
         assert!(app.stdout.contains("flushed"), "{what}: {app:?}");
         drop(stopper);
         let init = pod.init;
-        eventually("podinit has exited", || is_gone(init));
+        eventually("podinit has exited", || has_exited(init));
     }
 }
 
@@ -70,14 +72,15 @@ fn a_stop_from_inside_ends_after_the_grace() {
     if !have_root() {
         return;
     }
-    for (_, hiding) in HIDING {
+    for (what, hiding) in HIDING {
+        println!("case: {what}");
         let mut pod = hidden_pod(hiding, "--grace 300ms");
         let mut app = worker(&mut pod, &["stubborn"]);
         let _stopper = pod.enter(VERSION_1, "other", &["sh", "-c", "trap '' TERM; kill -TERM 1; read line"]);
-        app.wait_for("told 15");
+        app.wait_for("received 15");
         pod.pause.wait_for_stderr("leaving processes behind that /proc does not show");
         let init = pod.init;
-        eventually("podinit has exited", || is_gone(init));
+        eventually("podinit has exited", || has_exited(init));
     }
 }
 
@@ -89,16 +92,16 @@ fn waiting_for_hidden_leaders_rarely_wakes_up() {
     let mut pod = hidden_pod(HIDING[0].1, "");
     let _app = worker(&mut pod, &[]);
     kill(pod.init, libc::SIGTERM);
-    // It looks after 10 ms, 30, 70 and so on, and from then on once a second. Up to the one second, that is 7 looks.
+    // podinit looks after 10 ms, 30 ms, 70 ms and so on, 7 times in the first second, and then once a second.
     let looks = || -> u32 { status_field(pod.init, "voluntary_ctxt_switches").parse().unwrap() };
     let started = std::time::Instant::now();
     let before = looks();
-    eventually("it has looked ten times", || looks() >= before + 10);
+    eventually("podinit has looked ten times", || looks() >= before + 10);
     assert!(started.elapsed().as_millis() >= 2000, "10 looks in {:?}", started.elapsed());
 }
 
 #[test]
-fn what_proc_shows_again_is_awaited() {
+fn a_leader_that_proc_shows_again_is_awaited() {
     if !have_root() {
         return;
     }
@@ -110,7 +113,7 @@ fn what_proc_shows_again_is_awaited() {
     kill(pod.init, libc::SIGTERM);
     pod.pause.wait_for_stderr("/proc does not show all processes");
     chmod("555");
-    // Now it is held by a pidfd.
+    // A leader that podinit waits for is held by a pidfd.
     let fds = format!("/proc/{}/fd", pod.init);
     let is_held = |fd: std::io::Result<fs::DirEntry>| {
         let link = fs::read_link(fd.unwrap().path()).unwrap_or_default();
@@ -120,11 +123,11 @@ fn what_proc_shows_again_is_awaited() {
     kill(outer_pid(&app), libc::SIGTERM);
     assert!(app.finish().stdout.contains("flushed"));
     let init = pod.init;
-    eventually("podinit has exited", || is_gone(init));
+    eventually("podinit has exited", || has_exited(init));
 }
 
 #[test]
-fn a_root_directory_for_root_alone_hides_nothing() {
+fn a_root_directory_of_mode_0700_hides_nothing() {
     if !have_root() {
         return;
     }
@@ -137,14 +140,14 @@ fn a_root_directory_for_root_alone_hides_nothing() {
     );
     let mut command = crate::support::unshare();
     let mut pod = Pod::from(Running::start(command.args(["sh", "-c", &script])));
-    eventually("it keeps CAP_KILL alone", || status_field(pod.init, "CapEff") == "0000000000000020");
+    eventually("podinit keeps CAP_KILL alone", || status_field(pod.init, "CapEff") == "0000000000000020");
     let mut app = pod.leader(VERSION_1, "app", "handler");
     kill(pod.init, libc::SIGHUP);
     app.wait_for("got 1");
     assert_eq!(pod.pause.stderr(), "");
 }
 
-/// Has /proc/PID/status of a leader say no more than gVisor's does.
+/// Hides the signal masks of a leader: its /proc/PID/status has the fields of gVisor's alone.
 fn hide_the_masks(pod: &Pod, app: &Running) {
     let inside = app.seen("ready").rsplit(' ').next().unwrap().to_owned();
     let status = scratch("status").join("status");
@@ -169,12 +172,13 @@ fn a_leader_with_unknown_masks_is_awaited_and_terminated() {
     kill(pod.init, libc::SIGUSR2);
     kill(pod.init, libc::SIGTERM);
     pod.pause.wait_for_stderr("outside the pod");
-    // A second one is for it, where the signals before were not.
+    // The second SIGTERM is sent to it. SIGHUP, SIGUSR2 and the first SIGTERM were not.
     kill(pod.init, libc::SIGTERM);
     assert_eq!(app.wait_for("got"), "app got 15");
     let log = pod.pause.stderr();
     assert_eq!(log.matches("/proc does not say").count(), 1, "{log}");
-    // It is awaited beyond the grace, since it may handle TERM. (A leader that does not ends the pod then.)
+    // It is awaited beyond the grace, since it may handle SIGTERM. (For a leader without a handler the wait ends
+    // after the grace.)
     let mut pod = Pod::start(&["--grace", "1ms"]);
     let app = worker(&mut pod, &[]);
     hide_the_masks(&pod, &app);
@@ -223,12 +227,12 @@ fn in_user_namespace(count: &str) -> Pod {
 }
 
 #[test]
-fn in_a_user_namespace_the_engine_is_still_the_engine() {
+fn in_a_user_namespace_signals_of_the_engine_are_recognized() {
     if !have_root() {
         return;
     }
     let pod = in_user_namespace("65536");
-    eventually("it keeps CAP_KILL alone", || status_field(pod.init, "CapEff") == "0000000000000020");
+    eventually("podinit keeps CAP_KILL alone", || status_field(pod.init, "CapEff") == "0000000000000020");
     assert!((100_000 + 61184..=100_000 + 65519).contains(&pod.uid()), "{}", pod.uid());
     let mut leader = Command::new("nsenter");
     leader.args([
@@ -244,7 +248,7 @@ fn in_a_user_namespace_the_engine_is_still_the_engine() {
     ]);
     let mut app = Running::start(&mut leader);
     app.wait_for("ready");
-    // The kernel shows podinit the uid 65534 for the one of this sender, which is not mapped.
+    // The uid of this sender is not mapped: the kernel shows podinit 65534 in its place.
     kill(pod.init, libc::SIGHUP);
     app.wait_for("got 1");
     kill(pod.init, libc::SIGTERM);
@@ -252,19 +256,19 @@ fn in_a_user_namespace_the_engine_is_still_the_engine() {
     kill(outer_pid(&app), libc::SIGTERM);
     app.wait_for("got 15");
     let init = pod.init;
-    eventually("podinit has exited", || is_gone(init));
+    eventually("podinit has exited", || has_exited(init));
 }
 
 #[test]
-fn with_few_ids_it_takes_one_of_them_or_says_that_it_cannot() {
+fn with_few_ids_podinit_takes_one_of_them_or_warns() {
     if !have_root() {
         return;
     }
     let pod = in_user_namespace("1000");
-    eventually("it keeps CAP_KILL alone", || status_field(pod.init, "CapEff") == "0000000000000020");
+    eventually("podinit keeps CAP_KILL alone", || status_field(pod.init, "CapEff") == "0000000000000020");
     assert!((100_500..101_000).contains(&pod.uid()), "{}", pod.uid());
     let pod = in_user_namespace("1");
     pod.pause.wait_for_stderr("map 65536 ids");
-    eventually("it keeps CAP_KILL alone", || status_field(pod.init, "CapEff") == "0000000000000020");
+    eventually("podinit keeps CAP_KILL alone", || status_field(pod.init, "CapEff") == "0000000000000020");
     assert_eq!(pod.uid(), 100_000);
 }

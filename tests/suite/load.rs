@@ -1,4 +1,4 @@
-//! Deadlines hold and nothing spins, whatever is sent to podinit and whatever fails.
+//! Deadlines hold, and podinit does not spin, under floods of signals and where a system call fails.
 
 use std::io::Write;
 use std::process::Stdio;
@@ -8,14 +8,14 @@ use std::time::Duration;
 
 use crate::support::{Running, as_pid_1, children_of, eventually, finish, helper, kill, status_field};
 
-/// Calls `act` as long as `signal` is sent to the process `pid` as fast as can be, the real-time ones with a value.
+/// Calls `act`, while `signal` is sent to the process `pid` as fast as possible. A real-time signal has a value.
 fn under_a_flood<T>(pid: i32, signal: i32, act: impl FnOnce() -> T) -> T {
-    assert!(pid > 1, "never everybody");
-    // By a pidfd, so that it ends with the process and never reaches another one.
+    assert!(pid > 1, "pid {pid} is no process of this test");
+    // A pidfd never means another process, even after this one is reaped.
     let pidfd = unsafe { libc::syscall(libc::SYS_pidfd_open, pid, 0) };
     assert!(pidfd > 0, "pidfd_open: {}", std::io::Error::last_os_error());
     let done = AtomicBool::new(false);
-    /// Ends the flood, where the test fails as well.
+    /// Ends the flood, also when the test fails.
     struct End<'a>(&'a AtomicBool);
     impl Drop for End<'_> {
         fn drop(&mut self) {
@@ -39,8 +39,9 @@ fn under_a_flood<T>(pid: i32, signal: i32, act: impl FnOnce() -> T) -> T {
 
 #[test]
 fn the_grace_ends_under_a_flood_of_signals() {
-    // SIGALRM comes before SIGCHLD wherever both are pending; queued signals never end.
+    // SIGALRM is read before a pending SIGCHLD. Of queued signals another one is always pending.
     for signal in [libc::SIGALRM, 34] {
+        println!("case: signal {signal}");
         let script = format!(
             "trap '' ALRM RTMIN; python3 {} stubborn session stubborn & echo main; read line; exit 5",
             helper("worker.py")
@@ -53,7 +54,7 @@ fn the_grace_ends_under_a_flood_of_signals() {
             run.finish()
         });
         assert_eq!(run.code, Some(5), "{signal}: {run:?}");
-        assert_eq!(run.stdout.matches("stubborn told 15").count(), 1, "{signal}: {run:?}");
+        assert_eq!(run.stdout.matches("stubborn received 15").count(), 1, "{signal}: {run:?}");
         assert!(run.stderr.contains("time is up"), "{signal}: {run:?}");
     }
 }
@@ -61,6 +62,7 @@ fn the_grace_ends_under_a_flood_of_signals() {
 #[test]
 fn the_main_process_is_killed_under_a_flood_of_signals() {
     for signal in [libc::SIGALRM, 34] {
+        println!("case: signal {signal}");
         let script = "trap '' ALRM RTMIN TERM; echo main; exec sleep 1000";
         let mut run = Running::start(&mut as_pid_1(&["--kill-after", "1s", "bash", "-c", script]));
         run.wait_for("main");
@@ -74,9 +76,10 @@ fn the_main_process_is_killed_under_a_flood_of_signals() {
 }
 
 #[test]
-fn a_signal_that_is_taken_back_does_not_hold_up_a_deadline() {
-    // A SIGSTOP from inside takes back a pending SIGCONT, and does no more to a PID 1. After each pair the call that
-    // init sleeps in is looked at; the last pair is the one that makes it another than before.
+fn a_signal_that_is_discarded_does_not_postpone_a_deadline() {
+    // A SIGSTOP from inside discards a pending SIGCONT, and has no other effect on PID 1. The script sends pairs
+    // of them until init sleeps in another system call than before: that would be a read that the pair has made
+    // wait.
     let script = "import os, signal, time
 signal.signal(signal.SIGTERM, signal.SIG_IGN)
 signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGCONT])
@@ -107,8 +110,9 @@ fn processor_time(pid: i32) -> Duration {
 }
 
 #[test]
-fn a_lowered_limit_of_descriptors_neither_ends_nor_spins_it() {
+fn a_lowered_descriptor_limit_neither_ends_init_nor_makes_it_spin() {
     for allowed in [0, 1] {
+        println!("case: RLIMIT_NOFILE {allowed}");
         let script = format!(
             "python3 {} stubborn session stubborn & echo main; read line; exit 5",
             helper("worker.py")
@@ -118,19 +122,22 @@ fn a_lowered_limit_of_descriptors_neither_ends_nor_spins_it() {
         run.wait_for_all(&["main", "stubborn ready"]);
         let init = run.init();
         run.stdin().write_all(b"exit\n").unwrap();
-        run.wait_for("stubborn told 15");
+        run.wait_for("stubborn received 15");
         let limit = libc::rlimit { rlim_cur: allowed, rlim_max: allowed };
         let answer = unsafe { libc::prlimit(init, libc::RLIMIT_NOFILE, &limit, std::ptr::null_mut()) };
-        assert_eq!(answer, 0, "prlimit: {}", std::io::Error::last_os_error());
-        // It waits as it did before until it is woken.
+        assert_eq!(answer, 0, "prlimit {allowed}: {}", std::io::Error::last_os_error());
+        // init opens no descriptor until a signal wakes it.
         kill(init, libc::SIGCONT);
-        eventually("it sleeps", || status_field(init, "State").starts_with('S'));
+        eventually("init sleeps", || status_field(init, "State").starts_with('S'));
         let before = processor_time(init);
-        // A measurement over a span of time, not a wait for anything.
+        // A measurement over this time, and no wait for an event.
         thread::sleep(Duration::from_secs(1));
         let used = processor_time(init) - before;
-        assert!(used < Duration::from_millis(200), "{used:?} of the processor in 1 s");
+        assert!(
+            used < Duration::from_millis(200),
+            "RLIMIT_NOFILE {allowed}: {used:?} of processor time in 1 s"
+        );
         kill(children_of(init)[0], libc::SIGKILL);
-        assert_eq!(run.finish().code, Some(5));
+        assert_eq!(run.finish().code, Some(5), "RLIMIT_NOFILE {allowed}");
     }
 }

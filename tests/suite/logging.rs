@@ -1,4 +1,4 @@
-//! The log says what it should, and never holds podinit up.
+//! The log has the lines of its level, and podinit never waits for its reader.
 
 use std::fs;
 use std::io::{BufRead, BufReader, Read};
@@ -48,7 +48,7 @@ fn full_pipe() -> (std::io::PipeReader, std::io::PipeWriter) {
 }
 
 #[test]
-fn a_full_pipe_that_nobody_reads_does_not_hang_it() {
+fn a_full_log_pipe_does_not_hang_init() {
     let (mut reader, writer) = full_pipe();
     let out = scratch("out").join("out");
     let script = format!("exec python3 {} 3 >{}", helper("receive.py"), out.display());
@@ -62,9 +62,9 @@ fn a_full_pipe_that_nobody_reads_does_not_hang_it() {
     eventually("the workload is ready", || seen("ready"));
     for signal in [libc::SIGHUP, libc::SIGUSR1] {
         kill(child.id() as i32, signal);
-        eventually("it is forwarded", || seen(&format!("got {signal} ")));
+        eventually("the signal is forwarded", || seen(&format!("got {signal} ")));
     }
-    // Once somebody reads again, the log says how much was lost.
+    // Once the pipe is read again, the log has a line on the number of lost lines.
     let mut buffer = vec![0; 1 << 20];
     let drained = reader.read(&mut buffer).unwrap();
     assert!(drained >= 4096);
@@ -76,8 +76,8 @@ fn a_full_pipe_that_nobody_reads_does_not_hang_it() {
 }
 
 #[test]
-fn a_log_that_nobody_reads_any_more_is_no_signal_for_the_workload() {
-    // The write raises SIGPIPE in podinit; it is not forwarded, as it would be if it were sent.
+fn sigpipe_of_the_log_is_not_forwarded() {
+    // The write raises SIGPIPE in podinit. That is not forwarded; a SIGPIPE that a process sends is.
     let (reader, writer) = std::io::pipe().unwrap();
     drop(reader);
     let mut child = as_process(&["-vvv", "python3", &helper("receive.py"), "1"])
@@ -99,7 +99,7 @@ fn a_log_that_nobody_reads_any_more_is_no_signal_for_the_workload() {
 fn a_full_disk_is_no_error() {
     let script = format!("exec {} -vvv sh -c 'exit 6' 2>/dev/full", podinit().display());
     assert_eq!(finish(Command::new("sh").args(["-c", &script])).code, Some(6));
-    // A file at its size limit raises SIGXFSZ in the writer: not the workload's either.
+    // A file at its size limit raises SIGXFSZ in the writer, which is not forwarded either.
     let log = scratch("log").join("log");
     let script = format!(
         "ulimit -f 1; head -c 1024 /dev/zero >{log}; exec {} -vvv python3 {} 1 2>>{log}",
@@ -114,7 +114,7 @@ fn a_full_disk_is_no_error() {
     assert_eq!(run.finish().code, Some(0));
 }
 
-/// A terminal that takes no more than `room` bytes until its other side, the first file, is read.
+/// A terminal that takes no more than `room` bytes until its master, the first file, is read.
 fn full_terminal(room: usize) -> (fs::File, OwnedFd) {
     let fill = |limit: usize| -> (usize, (fs::File, OwnedFd)) {
         let (mut master, mut slave) = (-1, -1);
@@ -124,7 +124,7 @@ fn full_terminal(room: usize) -> (fs::File, OwnedFd) {
         unsafe { libc::fcntl(master, libc::F_SETFD, libc::FD_CLOEXEC) };
         unsafe { libc::fcntl(slave, libc::F_SETFD, libc::FD_CLOEXEC) };
         unsafe { libc::fcntl(slave, libc::F_SETFL, libc::O_RDWR | libc::O_NONBLOCK) };
-        // A part of it is moved to the other side by and by.
+        // The kernel moves a part of what is written to the master after a delay.
         let (mut written, mut refused) = (0, 0);
         while written < limit && refused < 100 {
             let size = (limit - written).min(64);
@@ -145,8 +145,9 @@ fn full_terminal(room: usize) -> (fs::File, OwnedFd) {
 }
 
 #[test]
-fn a_terminal_that_is_not_read_does_not_hang_it_and_lines_are_whole() {
+fn a_full_terminal_does_not_hang_init_and_lines_are_whole() {
     for (output, count) in [("", 50), ("yes output >/dev/stderr & ", 31)] {
+        println!("case: {output:?}");
         let (mut master, slave) = full_terminal(300);
         let out = scratch("out").join("out");
         let script =
@@ -163,13 +164,13 @@ fn a_terminal_that_is_not_read_does_not_hang_it_and_lines_are_whole() {
         let signals: Vec<i32> = (34..=64).collect();
         for signal in signals {
             kill(child.id() as i32, signal);
-            eventually("it is forwarded", || seen(&format!("got {signal} ")));
+            eventually("the signal is forwarded", || seen(&format!("got {signal} ")));
         }
         if output.is_empty() {
-            // Read again, it gets what is logged next, behind a line that says how many were lost.
+            // Once the terminal is read again, it shows the next lines, behind one on the number of lost lines.
             let reader = std::thread::spawn(move || {
                 let mut text = Vec::new();
-                // EIO when nothing has the terminal open any more.
+                // EIO once no process has the terminal open.
                 let _ = master.read_to_end(&mut text);
                 String::from_utf8(text).unwrap()
             });
@@ -183,11 +184,17 @@ fn a_terminal_that_is_not_read_does_not_hang_it_and_lines_are_whole() {
             }
             let text = reader.join().unwrap();
             let lines: Vec<&str> = text.trim_start_matches('x').split("\r\n").collect();
-            assert!(lines.len() > 10 && text.contains("lines before this one were lost"), "{lines:?}");
+            assert!(
+                lines.len() > 10 && text.contains("lines before this one were lost"),
+                "{output:?}: {lines:?}"
+            );
             for line in lines.iter().filter(|line| !line.is_empty()) {
-                assert!(line.starts_with("podinit: ") && line.matches("podinit: ").count() == 1, "{line:?}");
+                assert!(
+                    line.starts_with("podinit: ") && line.matches("podinit: ").count() == 1,
+                    "{output:?}: {line:?}"
+                );
             }
         }
-        assert_eq!(child.wait().unwrap().code(), Some(0));
+        assert_eq!(child.wait().unwrap().code(), Some(0), "{output:?}");
     }
 }

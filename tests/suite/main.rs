@@ -1,4 +1,4 @@
-//! podinit as its users meet it: the real binary, in real namespaces, with real programs.
+//! Tests of the podinit binary as its users run it: in real namespaces, with real programs.
 
 mod attacks;
 mod exiting;
@@ -14,6 +14,5 @@ mod reaping;
 mod starting;
 mod stopping;
 mod support;
-
 mod terminal;
 mod workloads;

@@ -1,4 +1,4 @@
-//! podinit under the names of other inits is at home there: what their own tests check, restated.
+//! podinit under the names of other inits behaves as those do: the checks of the other inits' own tests.
 
 use std::io::Write;
 use std::os::unix::fs::symlink;
@@ -52,8 +52,11 @@ fn versions_that_engines_understand() {
         ("pause", "-v", "podinit "),
     ] {
         let run = finish(&mut as_named_process(name, &[option]));
-        assert_eq!((run.code, run.stderr.as_str()), (Some(0), ""), "{name}");
-        assert!(run.stdout.starts_with(begins) && run.stdout.lines().count() == 1, "{name}: {run:?}");
+        assert_eq!((run.code, run.stderr.as_str()), (Some(0), ""), "{name} {option}: {run:?}");
+        assert!(
+            run.stdout.starts_with(begins) && run.stdout.lines().count() == 1,
+            "{name} {option}: {run:?}"
+        );
     }
 }
 
@@ -66,6 +69,7 @@ fn their_own_failures_have_their_own_statuses() {
         ("catatonit", 1, 1, 1),
         ("docker-init", 125, 127, 126),
     ] {
+        println!("case: {name}");
         let run = |args: &[&str]| match name {
             "podinit" => finish(&mut as_process(args)),
             _ => finish(as_named_process(name, args).env("TINI_SUBREAPER", "")),
@@ -87,6 +91,7 @@ fn tini_remaps_every_exit_code_and_no_other() {
     let run = finish(Command::new("sh").args(["-c", script]).arg(called("tini")));
     assert_eq!(run.lines(), ["done"]);
     for bad in ["256", "-1", "x", ""] {
+        println!("case: {bad:?}");
         let run = finish(&mut as_named_process("tini", &["-s", "-e", bad, "true"]));
         run.assert_refused(1, &["exit code"]);
     }
@@ -105,31 +110,32 @@ fn tini_warns_where_it_cannot_reap_and_only_there() {
 }
 
 #[test]
-fn tini_adopts_orphans_if_told() {
+fn tini_adopts_orphans_with_an_option() {
     let script = "sh -c 'sleep 1000 & echo orphan $! $$'; read line";
     for (options, adopts) in [(&["-s"][..], true), (&[], false)] {
+        println!("case: {options:?}");
         let mut command = as_named_process("tini", options);
         let mut run = Running::start_with_stdin(command.args(["sh", "-c", script]), Stdio::piped());
         let line = run.wait_for("orphan");
         let [_, orphan, parent] = line.split(' ').collect::<Vec<_>>()[..] else { panic!("{line}") };
         let orphan = orphan.parse().unwrap();
-        eventually("its parent is gone", || status_field(orphan, "PPid") != parent);
-        assert_eq!(status_field(orphan, "PPid") == run.pid().to_string(), adopts);
+        eventually("the parent of the orphan has exited", || status_field(orphan, "PPid") != parent);
+        assert_eq!(status_field(orphan, "PPid") == run.pid().to_string(), adopts, "{options:?}");
         kill(orphan, libc::SIGKILL);
     }
 }
 
 #[test]
-fn tini_names_those_it_reaps() {
+fn tini_logs_the_processes_that_it_reaps() {
     let script = "(sh -c 'exec sleep 0.05' &); sleep 0.01; while pgrep -x sleep >/dev/null; do :; done";
     let run = finish(&mut as_named_pid_1("tini", &["-w", "--", "sh", "-c", script]));
     assert!(run.stderr.contains("Reaped zombie process with pid="), "{run:?}");
 }
 
 #[test]
-fn who_is_told_by_which_name() {
+fn each_name_has_its_target() {
     let script = format!("python3 {0} 2 & exec python3 {0} 2", helper("receive.py"));
-    for (name, options, variable, told) in [
+    for (name, options, variable, receivers) in [
         ("tini", &[][..], "X", 1),
         ("tini", &["-g"], "X", 2),
         ("tini", &[], "TINI_KILL_PROCESS_GROUP", 2),
@@ -141,59 +147,72 @@ fn who_is_told_by_which_name() {
         ("docker-init", &["--"], "X", 1),
         ("podman-init", &["--"], "X", 1),
     ] {
+        println!("case: {name} {options:?} {variable}");
         let mut command = as_named_pid_1(name, options);
-        let run = signal_two(command.args(["sh", "-c", &script]).env(variable, "1"), told);
-        assert_eq!(run.stdout.matches("got 10 ").count(), told, "{name} {options:?} {variable}: {run:?}");
+        let run = signal_two(command.args(["sh", "-c", &script]).env(variable, "1"), receivers);
+        assert_eq!(
+            run.stdout.matches("got 10 ").count(),
+            receivers,
+            "{name} {options:?} {variable}: {run:?}"
+        );
     }
 }
 
 #[test]
-fn what_becomes_of_the_rest_at_exit() {
-    // A worker in the program's group, and one in a session of its own.
+fn each_name_has_its_way_with_remaining_processes() {
+    // One worker is in the process group of the main process, the other one in a session of its own.
     let worker = helper("worker.py");
     let script =
         format!("python3 {worker} group & python3 {worker} own session & echo main; read line; exit 5");
-    for (name, options, group_told, flushed) in [
+    for (name, options, group_terminated, flushed) in [
         ("tini", &[][..], false, false),
         ("catatonit", &[], false, false),
-        // The TERM is sent, but nobody is waited for.
+        // It sends SIGTERM, but does not wait.
         ("dumb-init", &[], true, false),
         ("docker-init", &[], true, true),
         ("podman-init", &[], true, true),
         ("tini", &["--grace", "5s"], true, true),
     ] {
+        println!("case: {name} {options:?}");
         let mut command = as_named_pid_1(name, options);
         let mut run = Running::start_with_stdin(command.args(["bash", "-c", &script]), Stdio::piped());
         run.wait_for_all(&["main", "group ready", "own ready"]);
         run.stdin().write_all(b"exit\n").unwrap();
         let run = run.finish();
-        assert_eq!(run.code, Some(5), "{name}: {run:?}");
-        assert_eq!(run.stdout.matches("flushed").count(), if flushed { 2 } else { 0 }, "{name}: {run:?}");
-        // Whether it gets to say so before the kernel kills it is chance.
-        assert!(group_told || !run.stdout.contains("told"), "{name}: {run:?}");
+        assert_eq!(run.code, Some(5), "{name} {options:?}: {run:?}");
+        assert_eq!(
+            run.stdout.matches("flushed").count(),
+            if flushed { 2 } else { 0 },
+            "{name} {options:?}: {run:?}"
+        );
+        // A worker that is terminated may be killed by the kernel before it prints that.
+        assert!(group_terminated || !run.stdout.contains("received"), "{name} {options:?}: {run:?}");
     }
 }
 
 #[test]
 fn dumb_init_sends_term_to_the_session_at_exit_if_it_made_one() {
-    // Not as PID 1, where the others outlive it.
+    // Not as PID 1, so that the worker outlives dumb-init.
     let worker = helper("worker.py");
     let script = format!("python3 {worker} other & echo main; read line; exit 5");
-    for (options, told) in [(&[][..], true), (&["-c"], false)] {
+    for (options, terminates) in [(&[][..], true), (&["-c"], false)] {
+        println!("case: {options:?}");
         let mut command = as_named_process("dumb-init", options);
         let mut run = Running::start_with_stdin(command.args(["bash", "-c", &script]), Stdio::piped());
         run.wait_for_all(&["main", "other ready"]);
         let other = run.seen("other ready").split(' ').nth(2).unwrap().parse().unwrap();
         run.stdin().write_all(b"exit\n").unwrap();
-        if told {
-            run.wait_for("other told 15");
+        if terminates {
+            run.wait_for("other received 15");
         }
         let pid = run.pid();
-        eventually("it has left", || !std::fs::exists(format!("/proc/{pid}/fd")).unwrap() || run.has_ended());
-        if !told {
-            // It lives, and says what it is told, once somebody tells it.
+        eventually("dumb-init has exited", || {
+            !std::fs::exists(format!("/proc/{pid}/fd")).unwrap() || run.has_exited()
+        });
+        if !terminates {
+            // The worker is alive, and SIGUSR1 is the first signal that it receives.
             kill(other, libc::SIGUSR1);
-            assert_eq!(run.wait_for("other told"), "other told 10");
+            assert_eq!(run.wait_for("other received"), "other received 10", "{options:?}");
         }
     }
 }
@@ -201,6 +220,7 @@ fn dumb_init_sends_term_to_the_session_at_exit_if_it_made_one() {
 #[test]
 fn dumb_init_proxies_every_signal() {
     for options in [&[][..], &["-c"]] {
+        println!("case: {options:?}");
         let count = (1..=31).filter(|signal| ![9, 17, 18, 19, 20, 21, 22].contains(signal));
         let receive = helper("receive.py");
         let mut command = as_named_process("dumb-init", options);
@@ -211,7 +231,7 @@ fn dumb_init_proxies_every_signal() {
             run.wait_for(&format!("got {signal} "));
         }
         kill(children_of(run.pid())[0], libc::SIGKILL);
-        assert_eq!(run.finish().code, Some(137));
+        assert_eq!(run.finish().code, Some(137), "{options:?}");
     }
 }
 
@@ -219,6 +239,7 @@ fn dumb_init_proxies_every_signal() {
 fn dumb_init_rewrites_and_refuses_what_it_cannot() {
     let receive = helper("receive.py");
     for option in ["-r15:10", "--rewrite=15:10", "--rew=15:10"] {
+        println!("case: {option}");
         let mut run =
             Running::start(as_named_process("dumb-init", &[option]).args(["python3", &receive, "1"]));
         run.wait_for("ready");
@@ -248,14 +269,16 @@ fn dumb_init_rewrites_and_refuses_what_it_cannot() {
         "-1:3",
         "1:-1",
     ] {
+        println!("case: {bad:?}");
         finish(&mut as_named_process("dumb-init", &["-r", bad, "true"])).assert_refused(1, &[]);
     }
     finish(&mut as_named_process("dumb-init", &["-r", "15:12", "-r"])).assert_refused(1, &[]);
 }
 
 #[test]
-fn dumb_init_stops_and_goes_on_with_a_tty_signal() {
+fn dumb_init_stops_and_continues_with_a_tty_signal() {
     for (options, signal) in [(&[][..], libc::SIGTSTP), (&[], libc::SIGTTIN), (&[], libc::SIGTTOU)] {
+        println!("case: signal {signal}");
         let resumed = helper("resumed.py");
         let mut command = as_named_process("dumb-init", options);
         let mut run = Running::start_with_stdin(command.args(["python3", &resumed]), Stdio::piped());
@@ -264,30 +287,34 @@ fn dumb_init_stops_and_goes_on_with_a_tty_signal() {
         for _ in 0..2 {
             run.kill(signal);
             for pid in [run.pid(), child] {
-                eventually("it stops", || status_field(pid, "State").starts_with('T'));
+                eventually("dumb-init and the workload are stopped", || {
+                    status_field(pid, "State").starts_with('T')
+                });
             }
             run.kill(libc::SIGCONT);
-            run.wait_for("goes on");
+            run.wait_for("continues");
             for pid in [run.pid(), child] {
-                eventually("it goes on", || status_field(pid, "State").starts_with('S'));
+                eventually("dumb-init and the workload continue", || {
+                    status_field(pid, "State").starts_with('S')
+                });
             }
         }
         run.stdin().write_all(b"line\n").unwrap();
-        assert_eq!(run.finish().code, Some(0));
+        assert_eq!(run.finish().code, Some(0), "signal {signal}");
     }
 }
 
 #[test]
-fn dumb_init_hands_the_terminal_to_a_session() {
-    // As its session's leader it gives up the terminal, which makes the kernel send HUP and CONT: neither
-    // ends the workload. Then the terminal is the workload's, with job control.
+fn dumb_init_gives_the_terminal_to_a_session() {
+    // dumb-init leads a session and detaches from the terminal. The kernel then sends SIGHUP and SIGCONT: neither
+    // ends the workload. The workload takes the terminal, and has job control.
     let mut command = Command::new(called("dumb-init"));
     command.args(["bash", "--norc", "-i"]);
     let mut typist = Typist::start(command, true);
     typist.sees("> ").types("echo $((40+2)) $(ps -o tty= -p $$) $(ps -o sid= -p $$) $$\n").sees("42 pts/");
     let job = helper("resumed.py");
     typist.types(&format!("python3 {job}\n")).sees("begun").types("\x1a").sees("Stopped");
-    typist.types("fg\n").sees("goes on").types("again\n").sees("read again").types("exit 9\n");
+    typist.types("fg\n").sees("continues").types("again\n").sees("read again").types("exit 9\n");
     assert_eq!(typist.code(), Some(9));
 }
 
@@ -297,11 +324,11 @@ fn dumb_init_single_child_shares_its_group() {
         let show = "ps -o pgid= -p $$; ps -o pgid= -p $PPID";
         let run = finish(as_named_process("dumb-init", options).args(["sh", "-c", show]).env(variable, "0"));
         let groups = run.lines();
-        assert_eq!(groups[0], groups[1], "{run:?}");
+        assert_eq!(groups[0], groups[1], "{variable} {options:?}: {run:?}");
     }
     let run = finish(as_named_process("dumb-init", &["sh", "-c", "ps -o sid= -p $$; echo $$"]).env("X", "0"));
     assert_eq!(run.lines()[0].trim(), run.lines()[1]);
-    // In one group, the terminal's ^C reaches both; it arrives once.
+    // The terminal sends the SIGINT of a ^C to both, since they are in one group. The workload receives it once.
     let mut command = Command::new(called("dumb-init"));
     command.args(["-c", "python3", &helper("interrupted.py")]);
     let mut typist = Typist::start(command, true);
@@ -312,7 +339,7 @@ fn dumb_init_single_child_shares_its_group() {
 }
 
 #[test]
-fn pipelines_end_as_a_whole() {
+fn sigterm_ends_every_process_of_a_pipeline() {
     let script = "yes one | cat >/dev/null & yes two | cat >/dev/null & echo ready; wait";
     let mut run = Running::start(as_named_process("dumb-init", &["--"]).args(["sh", "-c", script]));
     run.wait_for("ready");
@@ -324,25 +351,25 @@ fn pipelines_end_as_a_whole() {
     eventually("the pipelines run", || members() == 5);
     run.kill(libc::SIGTERM);
     assert_eq!(run.finish().code, Some(143));
-    eventually("nobody is left", || members() == 0);
+    eventually("every process has exited", || members() == 0);
 }
 
 #[test]
 fn working_directories_and_clusters() {
     for name in ["tini", "dumb-init", "catatonit"] {
         let run = finish(as_named_process(name, &["pwd"]).current_dir("/usr/lib").env("TINI_SUBREAPER", ""));
-        assert_eq!(run.lines(), ["/usr/lib"]);
+        assert_eq!(run.lines(), ["/usr/lib"], "{name}");
     }
     let run = finish(&mut as_named_process("tini", &["-gsve", "7", "--", "sh", "-c", "exit 7"]));
     assert_eq!(run.code, Some(0));
     assert!(run.stderr.contains("podinit: info: "), "{run:?}");
-    // `--` once; what follows is the workload's.
+    // The first `--` ends the options. A second one is an argument of the workload.
     let run = finish(&mut as_named_process("dumb-init", &["--", "echo", "--", "-v"]));
     assert_eq!(run.lines(), ["-- -v"]);
 }
 
 #[test]
-fn parents_deaths_are_told_to_tini() {
+fn tini_forwards_the_signal_of_its_parents_death() {
     let script = format!(
         "{} -s -p USR1 python3 {} 1 & read line; exit",
         called("tini").display(),
@@ -358,11 +385,11 @@ fn parents_deaths_are_told_to_tini() {
 fn catatonit_pauses() {
     let run = Running::start(&mut as_named_pid_1("catatonit", &["-P"]));
     let init = run.init();
-    eventually("it has settled", || {
+    eventually("podinit sleeps", || {
         status_field(init, "Name") == "catatonit" && status_field(init, "State").starts_with('S')
     });
     if !have_root() {
-        say("(its privileges are not looked at)");
+        say("(without root: its privileges are not checked)");
     }
     kill(init, libc::SIGINT);
     assert_eq!(run.finish().code, Some(0));

@@ -1,4 +1,4 @@
-//! Pod mode: PID 1 of a namespace that others enter from outside, as containers do.
+//! Pod mode: PID 1 of a PID namespace that processes enter from outside, as those of containers do.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -6,8 +6,8 @@ use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use crate::support::{
-    Running, as_process, eventually, finish, have, have_root, helper, in_namespace, is_gone, is_root, kill,
-    podinit, queue, say, status_field,
+    Running, as_process, eventually, finish, has_exited, have, have_root, helper, in_namespace, is_root,
+    kill, podinit, queue, say, status_field,
 };
 
 /// A pod: podinit as pause process, and a cgroup for each container.
@@ -17,8 +17,8 @@ pub struct Pod {
     cgroups: Vec<PathBuf>,
 }
 
-/// What tells the containers of a pod apart.
-#[derive(Clone, Copy, PartialEq)]
+/// By what the containers of a pod are distinguished.
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Apart {
     /// A cgroup each, in this mounted hierarchy.
     Cgroups(&'static str),
@@ -29,10 +29,10 @@ pub enum Apart {
 pub const VERSION_1: Apart = Apart::Cgroups("/sys/fs/cgroup/pids");
 const VERSION_2: Apart = Apart::Cgroups("/sys/fs/cgroup/unified");
 
-/// SigBlk of a process that blocks all but KILL and STOP, which nobody can.
+/// SigBlk of a process that blocks every signal but KILL and STOP, which cannot be blocked.
 const ALL_BLOCKED: &str = "fffffffffffbfeff";
 
-/// Every way that this machine and user can tell containers apart.
+/// Every way in which containers can be distinguished by this user.
 pub fn ways() -> Vec<Apart> {
     if is_root() { vec![VERSION_1, VERSION_2, Apart::Mounts] } else { vec![Apart::Mounts] }
 }
@@ -45,7 +45,7 @@ impl Pod {
 
     pub fn from(pause: Running) -> Pod {
         let init = pause.init();
-        // Its name changes with the exec; then its signals are blocked a moment later.
+        // It blocks its signals a moment after the exec.
         eventually("the pause process has settled", || {
             status_field(init, "SigBlk") == ALL_BLOCKED && status_field(init, "State").starts_with('S')
         });
@@ -70,8 +70,8 @@ impl Pod {
             script = format!("echo $$ >{}/cgroup.procs && ", dir.display());
         }
         let user = if is_root() { "" } else { "-U --preserve-credentials " };
-        // A container has a mount namespace of its own; those that are told apart by it enter it by the
-        // leader's, which the caller passes as the name of the container.
+        // A container has a mount namespace of its own. Where that distinguishes containers, a later process enters
+        // the one of the leader: then `container` is the leader's pid.
         let mounts = match (apart, container.parse::<i32>()) {
             (Apart::Mounts, Ok(leader)) => format!("nsenter -t {leader} {user}-p -m"),
             (Apart::Mounts, Err(_)) => format!("nsenter -t {} {user}-p -m unshare -m", self.init),
@@ -108,26 +108,27 @@ impl Pod {
 
 impl Drop for Pod {
     fn drop(&mut self) {
-        // Not by way of unshare: whoever changes its uid is no longer killed with its parent.
+        // The end of unshare does not kill it: a change of uid clears the parent death signal.
         if fs::exists(format!("/proc/{}", self.init)).unwrap() {
             kill(self.init, libc::SIGKILL);
         }
         self.cgroups.sort_by_key(|dir| std::cmp::Reverse(dir.components().count()));
         for dir in &self.cgroups {
-            // Its processes die with PID 1, in their own time.
+            // The kernel kills its processes after PID 1.
             eventually("the cgroup is empty", || fs::remove_dir(dir).is_ok() || !dir.exists());
         }
     }
 }
 
-/// The pid, as seen from here, of what nsenter has forked (it forks to enter a PID namespace).
+/// The pid in the outer namespace of the child of nsenter, which forks to enter a PID namespace.
 pub fn outer_pid(run: &Running) -> i32 {
     crate::support::children_of(run.pid())[0]
 }
 
 #[test]
-fn a_hang_up_reaches_who_would_have_got_it_as_pid_1() {
+fn a_hang_up_reaches_leaders_that_would_receive_it_as_pid_1() {
     for apart in ways() {
+        println!("case: {apart:?}");
         let mut pod = Pod::start(&[]);
         let mut app = pod.leader(apart, "app", "handler");
         let mut blocked = pod.leader(apart, "blocked", "thread");
@@ -144,11 +145,11 @@ fn a_hang_up_reaches_who_would_have_got_it_as_pid_1() {
         blocked.wait_for("blocked got 10");
         let from_sidecar = pod.exec(apart, "sidecar", &sidecar, &["sh", "-c", "kill -USR2 1; read line"]);
         app.wait_for("app got 12");
-        // The sidecar lives, and the session has heard of nothing. A signal of its own tells, since it
-        // comes last.
+        // The sidecar is alive, and the session has received none of these: what it prints first is the signal that
+        // is sent to it last.
         kill(outer_pid(&session), libc::SIGWINCH);
-        assert_eq!(session.wait_for("got"), "session got 28");
-        assert!(fs::exists(format!("/proc/{}", outer_pid(&sidecar))).unwrap());
+        assert_eq!(session.wait_for("got"), "session got 28", "{apart:?}");
+        assert!(fs::exists(format!("/proc/{}", outer_pid(&sidecar))).unwrap(), "{apart:?}");
         for run in [from_app, from_sidecar, sidecar] {
             drop(run);
         }
@@ -156,8 +157,9 @@ fn a_hang_up_reaches_who_would_have_got_it_as_pid_1() {
 }
 
 #[test]
-fn a_leader_that_signals_itself_gets_it() {
+fn a_leader_that_signals_pid_1_receives_the_signal() {
     for apart in ways() {
+        println!("case: {apart:?}");
         let mut pod = Pod::start(&[]);
         let leader = helper("leader.py");
         let mut app =
@@ -167,10 +169,10 @@ fn a_leader_that_signals_itself_gets_it() {
 }
 
 #[test]
-fn a_leader_may_be_called_anything() {
+fn a_leader_may_have_any_name() {
     let apart = ways()[0];
     let mut pod = Pod::start(&[]);
-    // The kernel cuts a name off after 15 bytes: here, within the last ü.
+    // The kernel truncates a name to 15 bytes: here, within the last ü.
     let rename = "open('/proc/self/comm', 'wb').write(b'123456789012) \\xc3\\xbc')";
     let script = format!(
         "{rename}; import runpy, sys; del sys.argv[0]; runpy.run_path(sys.argv[0], run_name='__main__')"
@@ -190,6 +192,7 @@ fn nested_cgroups_are_one_container() {
         return;
     }
     for apart in [VERSION_1, VERSION_2] {
+        println!("case: {apart:?}");
         let mut pod = Pod::start(&[]);
         let mut app = pod.leader(apart, "app", "handler");
         let mut below = pod.leader(apart, "app/below", "handler");
@@ -198,12 +201,12 @@ fn nested_cgroups_are_one_container() {
         app.wait_for("got 1");
         other.wait_for("got 1");
         kill(outer_pid(&below), libc::SIGUSR1);
-        assert_eq!(below.wait_for("got"), "app/below got 10");
+        assert_eq!(below.wait_for("got"), "app/below got 10", "{apart:?}");
     }
 }
 
 #[test]
-fn who_is_told_and_who_is_spared() {
+fn leaders_that_handle_a_signal_receive_it_and_the_others_do_not() {
     if !have("tini") || !have("dumb-init") || !have("catatonit") || !have("nginx") {
         return;
     }
@@ -213,9 +216,9 @@ fn who_is_told_and_who_is_spared() {
     let thread = ["/usr/bin/python3", leader.as_str(), "it", "thread"];
     let podinit = podinit().to_str().unwrap();
     let with = |init: &[&'static str]| [init, &["--"], &workload].concat();
-    let mut table = vec![("how it waits", "leader", "told HUP")];
+    let mut table = vec![("how it waits", "leader", "received")];
     let apart = ways()[0];
-    for (how, words, told) in [
+    for (how, words, receives) in [
         ("handler", vec!["bash", "-c", trap], true),
         ("blocked, in a thread", thread.to_vec(), true),
         ("signalfd", [&[podinit, "--"], &workload[..]].concat(), true),
@@ -225,40 +228,42 @@ fn who_is_told_and_who_is_spared() {
         ("not at all", vec!["sh", "-c", "echo ready; exec sleep 1000"], false),
         ("ignored", vec!["sh", "-c", "trap '' HUP; echo ready; exec sleep 1000"], false),
     ] {
+        println!("case: {words:?}");
         let mut pod = Pod::start(&[]);
         let mut run = pod.enter(apart, "it", &words);
         run.wait_for("ready");
-        // tini and the like are ready when their workload is, or a moment later.
+        // An init is ready when its workload is, or a moment later.
         let pid = outer_pid(&run);
-        eventually("it sleeps", || status_field(pid, "State").starts_with('S'));
+        eventually("the leader sleeps", || status_field(pid, "State").starts_with('S'));
         kill(pod.init, libc::SIGHUP);
-        if told {
+        if receives {
             run.wait_for("got 1");
         } else {
-            // Had it been told, it would be gone: a second signal comes through after the first.
+            // A SIGHUP would have killed it by the time that the witness receives the second signal.
             let mut witness = pod.leader(apart, "witness", "handler");
             kill(pod.init, libc::SIGUSR1);
             witness.wait_for("got 10");
             assert!(fs::exists(format!("/proc/{pid}")).unwrap(), "{words:?}");
         }
-        table.push((how, words[0].rsplit('/').next().unwrap(), if told { "yes" } else { "no" }));
+        table.push((how, words[0].rsplit('/').next().unwrap(), if receives { "yes" } else { "no" }));
     }
-    for (how, leader, told) in table {
-        say(&format!("| {how:22} | {leader:9} | {told:8} |"));
+    for (how, leader, received) in table {
+        say(&format!("| {how:22} | {leader:9} | {received:8} |"));
     }
 }
 
 #[test]
-fn the_target_may_be_the_senders_own_container_or_nobody() {
+fn the_target_may_be_the_senders_own_container_or_none() {
     for apart in ways() {
+        println!("case: {apart:?}");
         let mut pod = Pod::start(&["--target", "sender"]);
         let mut one = pod.leader(apart, "one", "handler");
         let mut two = pod.leader(apart, "two", "handler");
         let _from_one = pod.exec(apart, "one", &one, &["sh", "-c", "kill -HUP 1; read line"]);
         one.wait_for("one got 1");
         let _from_two = pod.exec(apart, "two", &two, &["sh", "-c", "kill -USR1 1; read line"]);
-        assert_eq!(two.wait_for("got"), "two got 10", "and not the HUP");
-        // From outside it cannot be placed.
+        assert_eq!(two.wait_for("got"), "two got 10", "{apart:?}: the HUP was for the other container");
+        // A sender outside of the pod is in no container.
         kill(pod.init, libc::SIGUSR2);
         pod.pause.wait_for_stderr("the sender's container is not known");
     }
@@ -281,8 +286,8 @@ fn signals_are_rewritten() {
 
 #[test]
 fn queued_values_arrive() {
-    // As root it has another uid than the app, and then a queued signal, whose sender cannot be known,
-    // is for that uid alone.
+    // As root podinit would have a uid of its own. The sender of a queued signal is not known, so the signal would be
+    // forwarded to leaders of that uid alone, and the app is none.
     let mut pod = Pod::start(&["--keep-privileges"]);
     let receiver = [podinit().to_str().unwrap(), "/usr/bin/python3", &helper("receive.py"), "50"];
     let mut app = pod.enter(ways()[0], "app", &receiver);
@@ -308,8 +313,9 @@ fn orphans_do_not_wake_the_pause_process() {
     let children = format!("/proc/{0}/task/{0}/children", pod.init);
     eventually("no child is left", || fs::read_to_string(&children).unwrap().is_empty());
     assert_eq!(switches(&pod), before);
-    // Unless it is to say who they were.
+    // Unless it has to log the reaped processes.
     for (option, line) in [("--warn-reaped", "Reaped zombie process with pid="), ("-vv", "debug: reaped ")] {
+        println!("case: {option}");
         let mut pod = Pod::start(&[option]);
         let _container = pod.enter(ways()[0], "container", &["sh", "-c", script]);
         pod.pause.wait_for_stderr(line);
@@ -319,6 +325,7 @@ fn orphans_do_not_wake_the_pause_process() {
 #[test]
 fn orphans_of_every_container_are_reaped() {
     for apart in ways() {
+        println!("case: {apart:?}");
         let mut pod = Pod::start(&[]);
         let script = "import os
 for _ in range(500):
@@ -336,60 +343,63 @@ import sys; sys.stdin.read()";
 }
 
 #[test]
-fn the_engines_stop_is_waited_for() {
+fn sigterm_from_the_engine_waits_for_the_containers() {
     for apart in ways() {
+        println!("case: {apart:?}");
         let mut pod = Pod::start(&[]);
         let worker = ["/usr/bin/python3", &helper("worker.py"), "app"];
         let mut app = pod.enter(apart, "app", &worker);
         app.wait_for("ready");
-        // An exec session, and one that would hold it for ever if it did.
+        // An exec session that ignores SIGTERM: podinit does not wait for it.
         let _session = pod.exec(apart, "app", &app, &["sh", "-c", "trap '' TERM; read line"]);
-        // podman pod stop: everybody at the same moment.
+        // As podman pod stop does: SIGTERM to PID 1 and to each container at the same moment.
         kill(pod.init, libc::SIGTERM);
         pod.pause.wait_for_stderr("outside the pod");
         kill(outer_pid(&app), libc::SIGTERM);
         let app = app.finish();
-        assert_eq!(app.stdout.matches("told").count(), 1, "{app:?}");
-        assert!(app.stdout.contains("flushed"), "{app:?}");
-        assert_eq!(app.code, Some(0), "{app:?}");
+        assert_eq!(app.stdout.matches("received").count(), 1, "{apart:?}: {app:?}");
+        assert!(app.stdout.contains("flushed"), "{apart:?}: {app:?}");
+        assert_eq!(app.code, Some(0), "{apart:?}: {app:?}");
         let init = pod.init;
-        eventually("podinit has left", || is_gone(init));
+        eventually("podinit has exited", || has_exited(init));
     }
 }
 
 #[test]
-fn with_nobody_left_it_leaves_at_once() {
+fn without_a_container_podinit_exits_at_once() {
     for signal in [libc::SIGTERM, libc::SIGINT] {
+        println!("case: signal {signal}");
         let pod = Running::start(in_namespace(podinit()).arg("--pause"));
         let init = pod.init();
-        eventually("it has settled", || status_field(init, "SigBlk") == ALL_BLOCKED);
+        eventually("the signals are blocked", || status_field(init, "SigBlk") == ALL_BLOCKED);
         kill(init, signal);
         let run = pod.finish();
-        assert_eq!(run.code, Some(0));
-        assert!(run.stderr.contains("from outside the pod"), "{run:?}");
+        assert_eq!(run.code, Some(0), "signal {signal}: {run:?}");
+        assert!(run.stderr.contains("from outside the pod"), "signal {signal}: {run:?}");
     }
 }
 
 #[test]
 fn a_stop_from_inside_stops_the_pod() {
     for apart in ways() {
+        println!("case: {apart:?}");
         let mut pod = Pod::start(&["--grace", "1h"]);
         let mut app = pod.enter(apart, "app", &["/usr/bin/python3", &helper("worker.py"), "app"]);
         app.wait_for("ready");
         let mut plain = pod.enter(apart, "plain", &["sh", "-c", "echo ready; exec sleep 1000"]);
         plain.wait_for("ready");
         let _stopper = pod.enter(apart, "plain", &["sh", "-c", "kill -TERM 1; read line"]);
-        app.wait_for("told 15");
+        app.wait_for("received 15");
         pod.pause.wait_for_stderr("stopping the pod");
         pod.pause.wait_for_stderr("(sh), uid 0");
-        assert!(app.finish().stdout.contains("flushed"));
+        assert!(app.finish().stdout.contains("flushed"), "{apart:?}");
         let init = pod.init;
-        eventually("podinit has left", || is_gone(init));
+        eventually("podinit has exited", || has_exited(init));
     }
 }
 
 #[test]
-fn leaders_that_answer_a_stop_with_a_stop_get_one_each() {
+fn leaders_that_answer_sigterm_with_sigterm_receive_one_each() {
     let apart = ways()[0];
     let leader = helper("leader.py");
     let mut pod = Pod::start(&["--grace", "1h"]);
@@ -399,35 +409,35 @@ fn leaders_that_answer_a_stop_with_a_stop_get_one_each() {
         run
     });
     let _stopper = pod.enter(apart, "stopper", &["sh", "-c", "kill -TERM 1; read line"]);
-    // The second stop comes from outside: the engine insists.
+    // The second stop comes from outside, from the engine.
     for stops in [1, 2] {
         for run in &mut leaders {
-            assert!(run.wait_for("got").ends_with("got 15"));
+            assert!(run.wait_for("got").ends_with("got 15"), "stop {stops}");
             run.wait_for("answered");
         }
-        // Podinit reads the answers before it, since their number is lower.
+        // podinit reads this signal after the answers, since its number is higher.
         kill(pod.init, 37);
         for run in &mut leaders {
-            assert!(run.wait_for("got").ends_with("got 37"), "another TERM came");
+            assert!(run.wait_for("got").ends_with("got 37"), "stop {stops}: another SIGTERM came");
         }
         let log = pod.pause.stderr();
-        assert_eq!(log.matches("stopping the pod").count(), stops, "{log}");
+        assert_eq!(log.matches("stopping the pod").count(), stops, "stop {stops}: {log}");
         kill(pod.init, libc::SIGTERM);
     }
 }
 
 #[test]
-fn a_second_stop_from_outside_is_passed_on_and_the_grace_ends_it() {
+fn a_second_sigterm_from_outside_terminates_the_leaders() {
     let mut pod = Pod::start(&["--grace", "300ms"]);
     let mut app = pod.enter(ways()[0], "app", &["/usr/bin/python3", &helper("worker.py"), "app", "stubborn"]);
     app.wait_for("ready");
     kill(pod.init, libc::SIGTERM);
     pod.pause.wait_for_stderr("outside the pod: waiting");
     kill(pod.init, libc::SIGTERM);
-    app.wait_for("told 15");
+    app.wait_for("received 15");
     pod.pause.wait_for_stderr("time is up");
     let init = pod.init;
-    eventually("podinit has left", || is_gone(init));
+    eventually("podinit has exited", || has_exited(init));
 }
 
 #[test]
@@ -452,14 +462,14 @@ fn root_keeps_no_more_than_the_right_to_signal() {
     ] {
         eventually(field, || status_field(pod.init, field) == value);
     }
-    assert_ne!(Pod::start(&[]).uid(), uid, "it is another one at each start");
+    assert_ne!(Pod::start(&[]).uid(), uid, "the uid is another one at each start");
     let pod = Pod::start(&["--keep-privileges"]);
     assert!(status_field(pod.init, "Uid").starts_with("0\t"));
     assert_ne!(status_field(pod.init, "CapEff"), "0000000000000020");
 }
 
 #[test]
-fn another_user_without_the_right_says_so_once_a_leader() {
+fn without_cap_kill_podinit_warns_once_for_each_leader() {
     if !have_root() {
         return;
     }
@@ -470,7 +480,7 @@ fn another_user_without_the_right_says_so_once_a_leader() {
     kill(pod.init, libc::SIGHUP);
     pod.pause.wait_for_stderr("start the pause image as root");
     kill(pod.init, libc::SIGHUP);
-    // Nothing of that came through, and a pod that may signal nobody still stops.
+    // The app has received no SIGHUP. A podinit that may not signal the leaders still exits after the last of them.
     kill(outer_pid(&app), libc::SIGUSR1);
     assert_eq!(app.wait_for("got"), "app got 10");
     kill(pod.init, libc::SIGTERM);
@@ -482,7 +492,7 @@ fn another_user_without_the_right_says_so_once_a_leader() {
     assert_eq!(run.stderr.matches("as root").count(), 1, "{run:?}");
 }
 
-/// podinit arranged by a script, as PID 1.
+/// podinit as PID 1, after a shell script that sets up its mounts and privileges.
 pub fn pod_with(arrangement: &str, options: &str) -> Pod {
     let mut command = crate::support::unshare();
     command.args(["sh", "-c", &format!("{arrangement} {} --pause {options}", podinit().display())]);
@@ -490,7 +500,7 @@ pub fn pod_with(arrangement: &str, options: &str) -> Pod {
 }
 
 #[test]
-fn confined_in_every_way_it_still_reaps_and_stops() {
+fn confined_in_every_way_podinit_still_reaps_and_stops() {
     if !have_root() {
         return;
     }
@@ -502,6 +512,7 @@ fn confined_in_every_way_it_still_reaps_and_stops() {
         "mount -t proc proc /proc && mount -o remount,ro,bind /",
         "mount -t tmpfs none /proc",
     ] {
+        println!("case: {proc}");
         let mut pod = pod_with(&format!("mount --make-rprivate / && {proc} && {confined}"), "");
         let mut app = pod.enter(VERSION_1, "app", &["sh", "-c", "(true &); (true &); echo ready; read line"]);
         app.wait_for("ready");
@@ -511,7 +522,7 @@ fn confined_in_every_way_it_still_reaps_and_stops() {
         pod.pause.wait_for_stderr("outside the pod");
         drop(app.finish());
         let init = pod.init;
-        eventually("podinit has left", || is_gone(init));
+        eventually("podinit has exited", || has_exited(init));
     }
 }
 
@@ -533,7 +544,7 @@ fn a_hostile_neighbour_changes_nothing() {
 
 #[test]
 fn a_thousand_leaders() {
-    // For a cgroup each.
+    // Each has a cgroup of its own.
     if !have_root() {
         return;
     }
@@ -561,9 +572,9 @@ fn a_thousand_leaders() {
     };
     let before = cpu(pod.init);
     kill(pod.init, libc::SIGHUP);
-    crowd.wait_for("all told");
+    crowd.wait_for("all received it");
     let ticks = cpu(pod.init) - before;
-    say(&format!("1000 leaders: {} µs of CPU each to be told", ticks * 10));
+    say(&format!("1000 leaders: {} µs of processor time for each SIGHUP", ticks * 10));
 }
 
 #[test]
@@ -576,7 +587,7 @@ fn pause_by_name_and_its_version() {
     let mut app = pod.leader(ways()[0], "app", "handler");
     kill(pod.init, libc::SIGHUP);
     app.wait_for("got 1");
-    // And not as PID 1 it says so, and is nobody's forwarder.
+    // Where it is not PID 1 it warns, forwards no SIGHUP, and exits on SIGTERM.
     let run = Running::start(&mut as_process(&["--pause"]));
     run.wait_for_stderr("not PID 1");
     run.kill(libc::SIGHUP);
@@ -585,7 +596,7 @@ fn pause_by_name_and_its_version() {
 }
 
 #[test]
-fn months_of_signals_leave_nothing_behind() {
+fn many_signals_do_not_grow_the_memory() {
     let apart = ways()[0];
     let mut pod = Pod::start(&[]);
     let mut app = pod.leader(apart, "app", "handler");
@@ -601,5 +612,5 @@ fn months_of_signals_leave_nothing_behind() {
     round(&pod);
     round(&pod);
     assert_eq!(memory(&pod), before);
-    eventually("it sleeps", || status_field(pod.init, "State").starts_with('S'));
+    eventually("podinit sleeps", || status_field(pod.init, "State").starts_with('S'));
 }

@@ -1,5 +1,5 @@
-//! PostgreSQL under podinit: what its manual says of TERM, INT and QUIT holds, and no restart needs
-//! recovery.
+//! PostgreSQL under podinit: SIGTERM, SIGINT and SIGQUIT have the effects that its manual describes, and no restart
+//! after SIGTERM or SIGINT needs recovery.
 
 use std::fs;
 use std::io::Write;
@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
 use crate::support::{
-    Running, eventually, have, in_namespace_as_ourselves, is_root, podinit, scratch, skipped,
+    Running, eventually, have, in_namespace_as_current_user, is_root, podinit, scratch, skipped,
 };
 
 /// A database cluster, as a user that may run it: PostgreSQL refuses root.
@@ -47,7 +47,7 @@ impl Cluster {
         fs::read_to_string(self.dir.join("log")).unwrap_or_default()
     }
 
-    /// The words that make a command run as the cluster's user.
+    /// The beginning of a command line that runs a command as the cluster's user.
     fn as_its_user() -> &'static [&'static str] {
         if is_root() {
             &["setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups"]
@@ -68,9 +68,9 @@ impl Cluster {
         let _ = fs::remove_file(self.dir.join("log"));
         let (bin, dir) = (self.bin.display(), self.dir.display());
         let server = format!("{bin}/postgres -D {dir}/data -k {dir} -c listen_addresses= >>{dir}/log 2>&1");
-        // (With the server in the foreground, dash and bash hold an INT back until it has ended.)
+        // (With the server in the foreground, dash and bash handle SIGINT only after the server has exited.)
         let script = if in_shell { format!("{server} & wait $!") } else { format!("exec {server}") };
-        let mut command = in_namespace_as_ourselves(init[0]);
+        let mut command = in_namespace_as_current_user(init[0]);
         command
             .args(&init[1..])
             .args(Cluster::as_its_user())
@@ -86,14 +86,14 @@ impl Cluster {
         let mut command = self.command("psql");
         command.args(["-U", "postgres", "-d", "postgres", "-At", "-f", "-", "-h"]).arg(&self.dir);
         let mut client = Running::start_with_stdin(&mut command, Stdio::piped());
-        // Something for the checkpoint of a shutdown to write, so that it takes its time.
+        // The checkpoint of a shutdown has to write this, so that the shutdown takes some time.
         let work = "drop table if exists t; create table t as select generate_series(1, 1000000) as n;";
         writeln!(client.stdin(), "{work} select 'connec' || 'ted';").unwrap();
         client.wait_for("connected");
         client
     }
 
-    /// Whether the last stop left something for the next start to recover.
+    /// Whether the next start has to recover the data.
     fn needs_recovery(&self) -> bool {
         let run = self.start(&[podinit().to_str().unwrap(), "--target", "child"], false);
         run.signal_init(libc::SIGINT);
@@ -103,7 +103,7 @@ impl Cluster {
 }
 
 #[test]
-fn a_fast_shutdown_behind_a_shell_is_waited_for() {
+fn a_fast_shutdown_behind_a_shell_is_awaited() {
     if !have("tini") || !have("psql") {
         return;
     }
@@ -115,10 +115,10 @@ fn a_fast_shutdown_behind_a_shell_is_waited_for() {
     let log = cluster.log();
     assert!(log.contains("fast shutdown") && log.contains("database system is shut down"), "{log}");
     assert!(!cluster.needs_recovery(), "{log}");
-    // The shell died of the INT at once; that is the status.
+    // SIGINT killed the shell at once, and this is the exit status.
     assert_eq!(run.code, Some(130), "{run:?}");
 
-    // The same under tini: the shell dies, tini exits, and the kernel kills the server meanwhile.
+    // The same under tini: the shell is killed, tini exits, and the kernel kills the server before it has shut down.
     let run = cluster.start(&["tini", "-g", "--"], true);
     let _client = cluster.client();
     run.signal_init(libc::SIGINT);
@@ -129,7 +129,7 @@ fn a_fast_shutdown_behind_a_shell_is_waited_for() {
 }
 
 #[test]
-fn with_target_child_its_manual_holds() {
+fn with_target_child_its_manual_applies() {
     if !have("psql") {
         return;
     }
@@ -137,18 +137,18 @@ fn with_target_child_its_manual_holds() {
     let podinit = podinit().to_str().unwrap();
     let start = || cluster.start(&[podinit, "--target", "child"], false);
 
-    // Smart: whoever is connected may finish.
+    // Smart: a client that is connected may finish.
     let run = start();
     let mut client = cluster.client();
     run.signal_init(libc::SIGTERM);
-    eventually("it is told", || cluster.log().contains("smart shutdown"));
+    eventually("the server has received SIGTERM", || cluster.log().contains("smart shutdown"));
     client.stdin().write_all(b"select 'still ' || 'here';\n").unwrap();
     client.wait_for("still here");
     assert_eq!(client.finish().code, Some(0));
     assert_eq!(run.finish().code, Some(0));
     assert!(!cluster.needs_recovery());
 
-    // Fast: it does not wait for them.
+    // Fast: the server does not wait for clients.
     let run = start();
     let client = cluster.client();
     run.signal_init(libc::SIGINT);
@@ -157,7 +157,7 @@ fn with_target_child_its_manual_holds() {
     client.finish();
     assert!(!cluster.needs_recovery());
 
-    // Immediate: it leaves recovery to the next start.
+    // Immediate: the next start has to recover the data.
     let run = start();
     run.signal_init(libc::SIGQUIT);
     run.finish();

@@ -1,4 +1,4 @@
-//! What README.md says, is so.
+//! README.md shows the real command line, and its first command works.
 
 use std::fs;
 use std::path::Path;
@@ -13,7 +13,10 @@ fn readme() -> String {
 #[test]
 fn its_command_line_is_the_help() {
     let help = finish(&mut as_process(&["--help"])).stdout;
-    assert!(readme().contains(&format!("```text\n{help}```\n")), "README.md shows another --help");
+    assert!(
+        readme().contains(&format!("```text\n{help}```\n")),
+        "the help in README.md is not that of --help"
+    );
 }
 
 #[test]

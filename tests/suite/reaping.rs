@@ -1,4 +1,4 @@
-//! Every zombie is collected, at once, whatever the rate.
+//! Every zombie is reaped at once, at any rate.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use crate::support::{
     Running, as_pid_1, children_of, eventually, finish, in_namespace, podinit, status_field,
 };
 
-/// Forks until `count` grandchildren have been orphaned, then says so and waits.
+/// Forks as many grandchildren as the argument says, which become orphans; then prints a line and waits.
 const ORPHANS: &str = "import os, sys
 for _ in range(int(sys.argv[1])):
     child = os.fork()
@@ -25,8 +25,8 @@ fn ten_thousand_orphans_leave_no_zombie() {
     );
     run.wait_for("orphaned");
     let init = run.init();
-    // What is left of init's children is the workload.
-    eventually("no zombie is left", || crate::support::children_of(init).len() == 1);
+    // The workload is then the only child of init.
+    eventually("every orphan is reaped", || crate::support::children_of(init).len() == 1);
     assert_eq!(run.finish().code, Some(0));
 }
 
@@ -39,7 +39,7 @@ fn an_idle_init_does_not_wake_up() {
     let switches =
         || (status_field(init, "voluntary_ctxt_switches"), status_field(init, "nonvoluntary_ctxt_switches"));
     let before = switches();
-    // A measurement over a span of time, not a wait for anything.
+    // A measurement over this time, and no wait for an event.
     std::thread::sleep(Duration::from_secs(10));
     assert_eq!(switches(), before);
 }
@@ -58,7 +58,7 @@ fn reaped_orphans_are_named() {
 
 #[test]
 fn the_name_that_is_logged_is_that_of_the_process_that_was_reaped() {
-    // Each is named after its pid, and many end at the same time, in another order than they began.
+    // The name of each process is its pid. Many exit at the same time, in another order than that of their start.
     let script = "import os, random, time
 reader, writer = os.pipe()
 for _ in range(20):
@@ -82,15 +82,15 @@ while True:
         .filter_map(|line| line.split_once("pid=")?.1.split_once(')')?.0.split_once(" ("))
         .filter(|(_, name)| name.bytes().all(|byte| byte.is_ascii_digit()))
         .collect();
-    assert!(named.len() > 1500, "{} are named", named.len());
+    assert!(named.len() > 1500, "{} are logged by name", named.len());
     for (pid, name) in named {
-        assert_eq!(pid, name, "the name is that of another process");
+        assert_eq!(pid, name, "pid {pid} is logged under the name of another process");
     }
 }
 
 #[test]
 fn a_zombie_that_was_inherited_over_exec_is_reaped() {
-    // Its SIGCHLD was another program's. Nothing else ends.
+    // Its SIGCHLD was delivered before the exec, and no other child exits.
     let script = "import os, sys
 if os.fork() == 0: os._exit(0)
 os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOWAIT)

@@ -1,4 +1,4 @@
-//! The workload finds everything as podinit found it, and podinit keeps nothing of it.
+//! The workload starts with the attributes that podinit was started with, and podinit keeps none of its resources.
 
 use std::fs;
 use std::io::Write;
@@ -6,16 +6,16 @@ use std::os::unix::fs::PermissionsExt;
 use std::process::{Command, Stdio};
 
 use crate::support::{
-    Running, as_pid_1, as_process, eventually, finish, have, have_root, helper, in_namespace, is_gone,
+    Running, as_pid_1, as_process, eventually, finish, has_exited, have, have_root, helper, in_namespace,
     is_root, kill, podinit, scratch, status_field, unshare,
 };
 
-/// What `sh -c script` prints under podinit, and without.
+/// What `sh -c script` prints where podinit replaces RUN, and where RUN is empty.
 fn with_and_without(script: &str) -> (String, String) {
     let with = finish(Command::new("sh").args(["-c", &script.replace("RUN", podinit().to_str().unwrap())]));
     let without = finish(Command::new("sh").args(["-c", &script.replace("RUN", "")]));
-    assert_eq!(with.stderr, "");
-    assert_ne!(with.stdout, "");
+    assert_eq!(with.stderr, "", "{script}");
+    assert_ne!(with.stdout, "", "{script}");
     (with.stdout, without.stdout)
 }
 
@@ -67,7 +67,7 @@ fn nothing_is_allocated_before_the_workload_runs() {
     if !have("strace") {
         return;
     }
-    // What podinit allocates is cut from chunks of 64 KiB, and it has none to begin with.
+    // podinit's allocator maps chunks of 64 KiB, and none before the first allocation.
     let mapped_chunks = |options: &[&str]| {
         let trace = scratch("trace").join("trace");
         let mut command = Command::new("strace");
@@ -79,7 +79,7 @@ fn nothing_is_allocated_before_the_workload_runs() {
         before.filter(|line| line.contains("mmap(NULL, 65536,")).count()
     };
     assert_eq!(mapped_chunks(&[]), 0);
-    // This one has something to remember, so it can be seen that there would be something to see.
+    // With --env podinit allocates: the check sees a chunk where there is one.
     assert_eq!(mapped_chunks(&["--env", "A=1"]), 1);
 }
 
@@ -97,7 +97,8 @@ fn init_keeps_nothing_of_the_workloads() {
 
 #[test]
 fn without_a_descriptor_for_signals_no_workload_is_started() {
-    // The shell has opened its own before. The workload is static, and ignores SIGTERM, so that it prints if it is started.
+    // The shell has opened its script before the limit. The workload is static, and ignores SIGTERM, so that it
+    // prints if it is started.
     let script = "ulimit -n 3; exec \"$0\" \"$0\" --version";
     let podinit = podinit().to_str().unwrap();
     let run = finish(Command::new("env").args(["--ignore-signal=TERM", "sh", "-c", script, podinit]));
@@ -113,7 +114,7 @@ fn stdout_ends_when_the_workload_closes_it() {
         Stdio::piped(),
     );
     run.wait_for_end_of_output();
-    // And the workload is alive: it ends because of what it reads now.
+    // The workload is alive: it exits once it has read this line.
     run.stdin().write_all(b"go\n").unwrap();
     assert_eq!(run.finish().code, Some(4));
 }
@@ -125,12 +126,12 @@ fn sockets_meant_for_init_are_the_workloads() {
     let podinit = podinit().to_str().unwrap();
     let run = finish(Command::new("sh").args(["-c", script, "sh", podinit, "sh", "-c", show]));
     assert_eq!(run.lines(), ["mine", "1"]);
-    // The name of the process by its pidfd's inode follows; python asks the kernel for it.
+    // LISTEN_PIDFDID, the inode number of a pidfd of the process, is rewritten too.
     let show =
         "import os; print(os.environ['LISTEN_PIDFDID'] == str(os.fstat(os.pidfd_open(os.getpid())).st_ino))";
     let run = finish(Command::new("sh").args(["-c", script, "sh", podinit, "python3", "-c", show]));
     assert_eq!(run.lines(), ["True"], "{run:?}");
-    // Somebody else's stay somebody else's.
+    // Variables that name another process are not changed.
     let run = finish(
         as_process(&["sh", "-c", "echo $LISTEN_PID $LISTEN_PIDFDID"])
             .envs([("LISTEN_PID", "1"), ("LISTEN_PIDFDID", "7")]),
@@ -150,15 +151,15 @@ fn programs_are_found_as_execvp_finds_them() {
     let path = format!("/nonexistent:{}:{}", shadow.display(), dir.display());
     let run = finish(as_process(&["no-shebang", "x y"]).env("PATH", &path));
     assert_eq!(run.lines(), [format!("{} x y", script.display())], "{run:?}");
-    // Found, but nowhere executable.
+    // Found in PATH, but not executable.
     let run = finish(as_process(&["no-shebang"]).env("PATH", &shadow));
     run.assert_refused(126, &["no-shebang", "Permission denied"]);
-    // A directory that may not even be searched is no place where it was found.
+    // A directory that podinit may not search does not count as one where the program was found.
     let locked = dir.join("locked");
     fs::create_dir(&locked).unwrap();
     fs::set_permissions(&locked, PermissionsExt::from_mode(0o000)).unwrap();
     finish(as_process(&["no-such-program"]).env("PATH", &locked)).assert_refused(127, &["No such file"]);
-    // No PATH at all: a container engine's default.
+    // Without PATH, the default of container engines.
     let run = finish(as_process(&["--", "echo", "found"]).env_remove("PATH"));
     assert_eq!(run.lines(), ["found"]);
     // An empty element is the working directory.
@@ -167,7 +168,7 @@ fn programs_are_found_as_execvp_finds_them() {
 }
 
 #[test]
-fn what_cannot_be_started_is_said_in_one_line() {
+fn what_cannot_be_started_is_logged_in_one_line() {
     finish(&mut as_pid_1(&["no-such-program"])).assert_refused(127, &["no-such-program", "No such file"]);
     finish(&mut as_pid_1(&["/no/such/program"])).assert_refused(127, &["/no/such/program", "No such file"]);
     finish(&mut as_pid_1(&[""])).assert_refused(127, &["\"\"", "No such file"]);
@@ -180,7 +181,7 @@ fn what_cannot_be_started_is_said_in_one_line() {
 }
 
 #[test]
-fn bad_usage_is_said_in_one_line() {
+fn bad_usage_is_logged_in_one_line() {
     finish(&mut as_pid_1(&[])).assert_refused(125, &["no program"]);
     finish(&mut as_pid_1(&["-v"])).assert_refused(125, &["no program"]);
     finish(&mut as_pid_1(&["--frobnicate", "true"])).assert_refused(125, &["--frobnicate"]);
@@ -194,6 +195,7 @@ fn bad_usage_is_said_in_one_line() {
 #[test]
 fn closed_standard_descriptors_stay_closed() {
     for closed in ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"] {
+        println!("case: {closed}");
         let out = scratch("closed").join("out");
         let script = format!(
             "exec \"$@\" sh -c 'ls /proc/self/fd >{out}; echo ok >>{out}; exit 3' {closed}",
@@ -206,7 +208,7 @@ fn closed_standard_descriptors_stay_closed() {
         let seen = fs::read_to_string(&out).unwrap();
         assert!(seen.ends_with("ok\n"), "{closed}: {seen}");
     }
-    // And a failure with nowhere to say it is still the right status.
+    // Where stderr is closed, a failed start has the same exit status.
     let script = "exec \"$@\" /no/such/program 2>&-";
     let mut command = in_namespace("sh");
     command.args(["-c", script, "sh", podinit().to_str().unwrap()]);
@@ -224,11 +226,11 @@ fn works_without_proc() {
 }
 
 #[test]
-fn no_process_to_be_had() {
+fn no_process_can_be_made() {
     if !have("prlimit") || !have("setpriv") {
         return;
     }
-    // Root is not held to the limit.
+    // The limit does not apply to root.
     let mut command = Command::new(if is_root() { "setpriv" } else { "env" });
     if is_root() {
         command.args(["--reuid=54321", "--regid=54321", "--clear-groups"]);
@@ -238,7 +240,7 @@ fn no_process_to_be_had() {
 }
 
 #[test]
-fn a_subreaper_without_being_asked_or_nagging() {
+fn a_subreaper_without_an_option_or_a_warning() {
     let orphan = "sh -c 'sleep 0.2; ps -o ppid= -p $$; echo done' & exit 0";
     let script = format!("sh -c \"{orphan}\"; sleep 0.5");
     let run = finish(as_process(&["sh", "-c", &script]).env("PODINIT_LOG", ""));
@@ -248,20 +250,22 @@ fn a_subreaper_without_being_asked_or_nagging() {
         Stdio::piped(),
     );
     let orphan = started.wait_for("orphan").split(' ').nth(1).unwrap().parse::<i32>().unwrap();
-    eventually("the orphan is podinit's", || status_field(orphan, "PPid") == started.pid().to_string());
+    eventually("the orphan is a child of podinit", || {
+        status_field(orphan, "PPid") == started.pid().to_string()
+    });
     kill(orphan, libc::SIGKILL);
     eventually("the orphan is reaped", || !fs::exists(format!("/proc/{orphan}")).unwrap());
     started.kill(libc::SIGTERM);
 }
 
 #[test]
-fn user_directory_and_environment_as_told() {
+fn user_directory_and_environment_are_set_by_options() {
     let options = ["--workdir", "/usr", "--env", "A=1", "--env=B=x y", "--env", "A=2"];
     let run = finish(
         as_process(&[&options[..], &["sh", "-c", "pwd; echo $A $B $C"]].concat()).env("A", "0").env("C", "3"),
     );
     assert_eq!(run.lines(), ["/usr", "2 x y 3"], "{run:?}");
-    // The path to look in is the workload's.
+    // The program is searched in the workload's PATH.
     let run = finish(&mut as_process(&["--env", "PATH=/nonexistent", "sh", "-c", "true"]));
     run.assert_refused(127, &["sh"]);
     finish(&mut as_process(&["--workdir", "/nonexistent", "true"]))
@@ -299,12 +303,13 @@ fn the_umask_is_the_workloads_alone() {
     ]));
     assert_eq!(given.lines(), ["0077", own.lines()[1]], "init keeps its own: {own:?}");
     for mode in ["1000", "8", "+7", "-1", "0o7", "", " 7", "77777777777777"] {
+        println!("case: {mode:?}");
         finish(&mut as_process(&[&format!("--umask={mode}"), "true"]))
             .assert_refused(125, &["not a valid umask", mode]);
     }
 }
 
-/// podinit with these files in the place of /etc/passwd and /etc/group.
+/// podinit where /etc/passwd and /etc/group have these contents.
 fn with_users(passwd: &str, group: &str, args: &[&str]) -> Command {
     let dir = scratch("users");
     fs::write(dir.join("passwd"), passwd).unwrap();
@@ -321,15 +326,18 @@ fn with_users(passwd: &str, group: &str, args: &[&str]) -> Command {
 #[test]
 fn ids_that_the_kernel_takes_for_something_else_are_refused() {
     for user in ["4294967295", "1000:4294967295", "4294967295:1000", "root:4294967295"] {
+        println!("case: {user}");
         let run = finish(&mut as_process(&["--user", user, "id", "-u"]));
         run.assert_refused(125, &["not a valid", "4294967295"]);
     }
     for user in ["+0", "0:+0", "-1"] {
+        println!("case: {user}");
         finish(&mut as_process(&["--user", user, "id", "-u"])).assert_refused(125, &["no such"]);
     }
-    // And where a file has them.
+    // The same where a file has such ids.
     let passwd = "a:x:4294967295:0::/:\nb:x:0:4294967295::/:\nc:x:0:0::/:\n";
     for (user, culprit) in [("a", "user"), ("b", "group"), ("c", "group"), ("0:g", "group")] {
+        println!("case: {user}");
         let run = finish(&mut with_users(passwd, "g:x:4294967295:c\n", &["--user", user, "id", "-u"]));
         run.assert_refused(125, &["not a valid", culprit]);
     }
@@ -356,15 +364,16 @@ fn a_user_file_that_cannot_be_read_is_not_taken_for_an_empty_one() {
         run
     };
     for file in ["passwd", "group"] {
+        println!("case: {file}");
         with_etc(file, &[file])
             .assert_refused(125, &["cannot read", &format!("/etc/{file}"), "Is a directory"]);
     }
-    // An image from scratch has neither.
+    // An empty image has neither file.
     assert_eq!(with_etc("no-users", &[]).lines(), ["/"]);
 }
 
 #[test]
-fn a_number_means_the_number() {
+fn a_number_is_an_id_and_not_a_name() {
     if !have_root() {
         return;
     }
@@ -379,7 +388,7 @@ fn a_number_means_the_number() {
 }
 
 #[test]
-fn to_be_that_user_already_takes_no_privilege() {
+fn the_same_user_as_before_takes_no_privilege() {
     if !have("setpriv") || !have_root() {
         return;
     }
@@ -392,23 +401,25 @@ fn to_be_that_user_already_takes_no_privilege() {
         let run = start(groups, "54321:54322");
         assert_eq!(run.lines(), ["54321", "54322", "/"], "{groups}: {run:?}");
     }
-    // Another user, another group, or other supplementary groups do.
+    // Another user, another group, or other supplementary groups take a privilege.
     for (groups, user) in [
         ("--clear-groups", "54320:54322"),
         ("--clear-groups", "54321:54320"),
         ("--clear-groups", "54321"),
         ("--groups=54330", "54321:54322"),
     ] {
+        println!("case: {groups} {user}");
         start(groups, user).assert_refused(125, &["Operation not permitted"]);
     }
 }
 
 #[test]
-fn a_change_of_user_that_is_only_claimed_is_noticed() {
+fn a_change_of_user_that_only_claims_success_is_noticed() {
     if !have("python3") || !have_root() {
         return;
     }
     for number in [libc::SYS_setgroups, libc::SYS_setresgid, libc::SYS_setresuid] {
+        println!("case: system call {number}");
         let mut command = Command::new("setpriv");
         command.args(["--groups=54330", "python3", &helper("claim.py"), &number.to_string()]);
         let run = finish(command.arg(podinit()).args(["--user", "54321:54322", "id"]));
@@ -422,27 +433,27 @@ fn a_pid_namespace_of_its_own() {
         let run = finish(&mut as_process(&["--pid-namespace", "true"]));
         return run.assert_refused(125, &["PID namespace", "CAP_SYS_ADMIN"]);
     }
-    let script = "trap 'echo told; exit 6' TERM; ps -o pid= -C sh; cat /proc/1/comm; echo ready; while :; do sleep 0.01; done";
+    let script = "trap 'echo terminated; exit 6' TERM; ps -o pid= -C sh; cat /proc/1/comm; echo ready; while :; do sleep 0.01; done";
     let mut run = Running::start(&mut as_process(&["--pid-namespace", "sh", "-c", script]));
     run.wait_for("podinit");
     run.wait_for("ready");
     run.kill(libc::SIGTERM);
-    run.wait_for("told");
+    run.wait_for("terminated");
     let run = run.finish();
     assert_eq!(run.code, Some(6), "{run:?}");
     assert_eq!(run.lines()[0].trim(), "2", "{run:?}");
-    // With podinit out here, everybody in there dies.
+    // When the outer podinit is killed, so are all processes of the namespace.
     let mut run =
         Running::start(&mut as_process(&["--pid-namespace", "sh", "-c", "echo ready; exec sleep 1000"]));
     run.wait_for("ready");
     let init = crate::support::children_of(run.pid())[0];
     run.kill(libc::SIGKILL);
-    eventually("its init is gone", || is_gone(init));
+    eventually("PID 1 of the namespace is killed", || has_exited(init));
 }
 
 #[test]
 fn parent_death_sends_the_signal() {
-    // The parent is a shell that ends; podinit is told, and passes it on.
+    // The parent is a shell that exits. podinit receives SIGUSR1 then, and forwards it.
     let script =
         format!("{} -p USR1 python3 {} 1 & read line; exit", podinit().display(), helper("receive.py"));
     let mut parent = Running::start_with_stdin(Command::new("sh").args(["-c", &script]), Stdio::piped());
@@ -452,9 +463,9 @@ fn parent_death_sends_the_signal() {
 }
 
 #[test]
-fn as_root_but_not_pid_1_everybody_is_out_of_reach() {
-    // PID 1 of an outer namespace is a shell; podinit is an ordinary process in there, and root.
-    // Bystanders with nothing to do with it live through everything that podinit does.
+fn as_root_but_not_pid_1_nothing_else_is_signalled() {
+    // PID 1 of an outer namespace is a shell. podinit is an ordinary process in it, and root. A process that is no
+    // descendant of podinit is alive afterwards.
     if !have("strace") || !have_root() {
         return;
     }

@@ -1,4 +1,4 @@
-//! The rest are asked to stop, once each, and given time for it.
+//! Remaining processes are terminated, each once, and have the grace to exit.
 
 use std::io::Write;
 use std::process::{Command, Stdio};
@@ -9,9 +9,9 @@ use crate::support::{
     is_root, kill, podinit, status_field, unshare,
 };
 
-/// A main process with workers: it ends with 5 on TERM, INT or a line on its stdin; on a signal a little
-/// later than it could, so that the workers have noticed theirs, and would notice another one. `workers` are the
-/// words for worker.py, one string each. Returns once all are ready.
+/// A main process with workers. It exits with 5 on SIGTERM, SIGINT or a line on its stdin. On a signal it waits
+/// for 0.3 s first, so that the workers have received theirs, and would receive another one. `workers` has the
+/// arguments of worker.py, one string for each worker. Returns once all are ready.
 fn with_workers(mut command: Command, workers: &[&str]) -> Running {
     let worker = helper("worker.py");
     let start: String = workers.iter().map(|words| format!("python3 {worker} {words} & ")).collect();
@@ -32,19 +32,20 @@ fn assert_all_flushed_once(run: Running, workers: &[&str]) {
     let run = run.finish();
     for worker in workers.iter().map(|words| words.split(' ').next().unwrap()) {
         assert_eq!(
-            run.stdout.matches(&format!("{worker} told 15")).count(),
+            run.stdout.matches(&format!("{worker} received 15")).count(),
             1,
-            "{worker} is told once: {run:?}"
+            "{worker} receives one SIGTERM: {run:?}"
         );
         assert!(run.stdout.contains(&format!("{worker} flushed")), "{worker} flushes: {run:?}");
     }
     assert_eq!(run.code, Some(5), "{run:?}");
-    assert_eq!(run.stderr, "");
+    assert_eq!(run.stderr, "", "{run:?}");
 }
 
 #[test]
-fn everybody_flushes_and_is_told_once() {
+fn every_worker_flushes_and_receives_one_sigterm() {
     for target in ["group", "child", "all"] {
+        println!("case: --target {target}");
         let run = with_workers(as_pid_1(&["--target", target]), &WORKERS);
         run.signal_init(libc::SIGTERM);
         assert_all_flushed_once(run, &WORKERS);
@@ -52,7 +53,7 @@ fn everybody_flushes_and_is_told_once() {
 }
 
 #[test]
-fn everybody_flushes_when_the_main_process_exits_by_itself() {
+fn every_worker_flushes_when_the_main_process_exits_by_itself() {
     let mut run = with_workers(as_pid_1(&[]), &WORKERS);
     run.stdin().write_all(b"exit\n").unwrap();
     assert_all_flushed_once(run, &WORKERS);
@@ -61,6 +62,7 @@ fn everybody_flushes_when_the_main_process_exits_by_itself() {
 #[test]
 fn a_subreaper_does_the_same() {
     for target in ["group", "child", "all"] {
+        println!("case: --target {target}");
         let run = with_workers(as_process(&["--target", target]), &WORKERS);
         run.kill(libc::SIGTERM);
         assert_all_flushed_once(run, &WORKERS);
@@ -71,33 +73,34 @@ fn a_subreaper_does_the_same() {
 }
 
 #[test]
-fn what_came_before_the_main_process_ended_asks_first() {
-    // Stopped, podinit finds the end of the main process and a signal that is to become a TERM, in this order:
-    // of pending signals the lower number is read first.
+fn signals_before_the_main_process_exits_are_delivered_first() {
+    // While podinit is stopped, the main process exits and a signal arrives that --rewrite makes a SIGTERM. Then
+    // podinit reads SIGCHLD first: of pending signals the lower number is read first.
     let mut run = with_workers(as_process(&["--rewrite", "RTMIN:TERM"]), &WORKERS);
     let main = children_of(run.pid())[0];
     run.kill(libc::SIGSTOP);
     eventually("podinit is stopped", || status_field(run.pid(), "State").starts_with('T'));
     run.kill(34);
     run.stdin().write_all(b"exit\n").unwrap();
-    eventually("the main process has ended", || status_field(main, "State").starts_with('Z'));
+    eventually("the main process has exited", || status_field(main, "State").starts_with('Z'));
     run.kill(libc::SIGCONT);
     assert_all_flushed_once(run, &WORKERS);
 }
 
 #[test]
-fn who_ends_right_behind_the_main_process_is_not_waited_for() {
-    // A reader ends once the main process, its writer, has: a pipeline's end. An hour of grace is not waited for.
-    for _ in 0..200 {
+fn a_process_that_exits_right_after_the_main_process_is_not_awaited() {
+    // A reader at the end of a pipeline exits once its writer, the main process, has exited. Init does not wait
+    // for the grace, which is an hour.
+    for round in 0..200 {
         let script = "exec 3> >(read line); exit 4";
         let run = finish(&mut as_process(&["--grace", "1h", "bash", "-c", script]));
-        assert_eq!(run.code, Some(4));
+        assert_eq!(run.code, Some(4), "round {round}: {run:?}");
     }
 }
 
 #[test]
-fn nobody_left_is_no_delay() {
-    // An hour of grace is not waited for.
+fn without_remaining_processes_there_is_no_delay() {
+    // Init does not wait for the grace, which is an hour.
     let run = finish(&mut as_pid_1(&["--grace", "1h", "sh", "-c", "exit 4"]));
     assert_eq!(run.code, Some(4));
     let run = with_workers(as_pid_1(&["--grace=1h"]), &["worker"]);
@@ -106,17 +109,18 @@ fn nobody_left_is_no_delay() {
 }
 
 #[test]
-fn no_grace_leaves_at_once() {
+fn without_grace_init_exits_at_once() {
     let run = with_workers(as_pid_1(&["--grace", "0"]), &["worker session"]);
     run.signal_init(libc::SIGTERM);
     let run = run.finish();
     assert_eq!(run.code, Some(5));
-    assert!(!run.stdout.contains("flushed") && !run.stdout.contains("told"), "{run:?}");
+    assert!(!run.stdout.contains("flushed") && !run.stdout.contains("received"), "{run:?}");
 }
 
 #[test]
-fn who_does_not_stop_is_killed_when_the_time_is_up() {
+fn a_worker_that_does_not_stop_is_killed_after_the_grace() {
     for as_init in [true, false] {
+        println!("case: PID 1: {as_init}");
         let command =
             if as_init { as_pid_1(&["--grace", "1500ms"]) } else { as_process(&["--grace", "1500ms"]) };
         let run = with_workers(command, &["stubborn session stubborn", "quick session"]);
@@ -127,30 +131,45 @@ fn who_does_not_stop_is_killed_when_the_time_is_up() {
             run.kill(libc::SIGTERM)
         }
         let run = run.finish();
-        assert!(begun.elapsed() >= Duration::from_millis(1500), "not before: {:?}", begun.elapsed());
-        assert!(begun.elapsed() < Duration::from_secs(30), "{:?}", begun.elapsed());
-        assert_eq!(run.code, Some(5));
-        assert!(run.stdout.contains("stubborn told 15") && run.stdout.contains("quick flushed"), "{run:?}");
-        assert_eq!(run.stderr.lines().count(), 1, "{run:?}");
-        assert!(run.stderr.contains("time is up") && run.stderr.contains("python3"), "{run:?}");
+        assert!(
+            begun.elapsed() >= Duration::from_millis(1500),
+            "PID 1: {as_init}: too early: {:?}",
+            begun.elapsed()
+        );
+        assert!(
+            begun.elapsed() < Duration::from_secs(30),
+            "PID 1: {as_init}: too late: {:?}",
+            begun.elapsed()
+        );
+        assert_eq!(run.code, Some(5), "PID 1: {as_init}: {run:?}");
+        assert!(
+            run.stdout.contains("stubborn received 15") && run.stdout.contains("quick flushed"),
+            "PID 1: {as_init}: {run:?}"
+        );
+        assert_eq!(run.stderr.lines().count(), 1, "PID 1: {as_init}: {run:?}");
+        assert!(
+            run.stderr.contains("time is up") && run.stderr.contains("python3"),
+            "PID 1: {as_init}: {run:?}"
+        );
     }
 }
 
 #[test]
-fn everybody_is_killed_after_a_while() {
+fn the_main_process_is_killed_after_kill_after() {
     for options in
         [&["--kill-after", "500ms"][..], &["--kill-after=500ms", "-r", "TERM:USR1", "--target", "child"]]
     {
+        println!("case: {options:?}");
         let mut run = Running::start(&mut as_pid_1(
             &[options, &["python3", &helper("worker.py"), "main", "stubborn"]].concat(),
         ));
         run.wait_for("ready");
         run.signal_init(libc::SIGTERM);
-        run.wait_for("told");
+        run.wait_for("received");
         let run = run.finish();
         assert_eq!(run.code, Some(137), "{run:?}");
     }
-    // What was dropped was not forwarded, so nobody is killed for it; nor for a HUP.
+    // A SIGTERM that --rewrite drops is not forwarded, so --kill-after does not begin; nor does it for a SIGHUP.
     let mut run = Running::start(&mut as_pid_1(&[
         "--kill-after",
         "0",
@@ -165,7 +184,7 @@ fn everybody_is_killed_after_a_while() {
     run.wait_for("ready");
     run.signal_init(libc::SIGTERM);
     run.signal_init(libc::SIGHUP);
-    run.wait_for("told 15");
+    run.wait_for("received 15");
     run.wait_for("flushed");
     assert_eq!(run.finish().code, Some(0));
 }
@@ -195,9 +214,10 @@ fn pid_1_exits_if_it_may_not_kill_the_main_process() {
 }
 
 #[test]
-fn a_stopped_worker_ends_as_well() {
+fn a_stopped_worker_flushes_too() {
     let stopped = ["group stopped", "session session stopped"];
     for target in ["group", "child"] {
+        println!("case: --target {target}");
         let run = with_workers(as_pid_1(&["--target", target]), &stopped);
         let main = children_of(run.init())[0];
         eventually("both are stopped", || {
@@ -209,8 +229,9 @@ fn a_stopped_worker_ends_as_well() {
 }
 
 #[test]
-fn who_forks_when_told_is_not_forgotten() {
+fn a_worker_that_forks_on_sigterm_is_not_missed() {
     for as_init in [true, false] {
+        println!("case: PID 1: {as_init}");
         let script = format!("python3 {} 8 & read line; exit 6", helper("bomb.py"));
         let mut command = if as_init { as_pid_1(&[]) } else { as_process(&[]) };
         command.args(["bash", "-c", &script]);
@@ -218,18 +239,21 @@ fn who_forks_when_told_is_not_forgotten() {
         run.wait_for("ready");
         run.stdin().write_all(b"exit\n").unwrap();
         let run = run.finish();
-        assert_eq!(run.code, Some(6), "{run:?}");
+        assert_eq!(run.code, Some(6), "PID 1: {as_init}: {run:?}");
         for depth in 0..=8 {
-            assert!(run.stdout.contains(&format!("told at {depth}")), "{run:?}");
+            assert!(
+                run.stdout.contains(&format!("received at {depth}")),
+                "PID 1: {as_init}, depth {depth}: {run:?}"
+            );
         }
-        assert_eq!(run.stderr, "", "nobody had to be killed");
+        assert_eq!(run.stderr, "", "PID 1: {as_init}: no process is killed");
     }
 }
 
 #[test]
-fn what_somebody_starts_in_order_to_stop_is_left_to_it() {
-    // The worker flushes by a program that would die of a TERM; one worker is told with the group, the
-    // other when the main process is gone.
+fn a_process_started_after_sigterm_is_not_terminated() {
+    // To flush, each worker starts a program that a SIGTERM would kill. One worker receives SIGTERM with the
+    // group, the other one once the main process has exited.
     let worker =
         "trap 'sleep 0.7 && echo flushed; exit' TERM; echo ready; while :; do sleep 1000 & wait; done";
     let script = format!(
@@ -249,18 +273,18 @@ fn signals_go_to_the_remaining_processes_that_handle_them() {
     let mut run = with_workers(as_pid_1(&["--grace", "1h", "--target=all"]), &["stubborn session stubborn"]);
     let main = children_of(run.init())[0];
     run.signal_init(libc::SIGTERM);
-    run.wait_for("stubborn told 15");
+    run.wait_for("stubborn received 15");
     eventually("the main process is reaped", || !children_of(run.init()).contains(&main));
-    // By default these end a process, and the worker has no handler for them.
+    // The default of these kills a process, and the worker has no handler for them.
     run.signal_init(libc::SIGUSR2);
     run.signal_init(34);
     run.signal_init(libc::SIGHUP);
-    run.wait_for("stubborn told 1");
-    // The user's second TERM is the user's: it goes to them, and cuts nothing short.
+    run.wait_for("stubborn received 1");
+    // A second SIGTERM comes from the user: it is sent to the remaining processes, and does not shorten the grace.
     run.signal_init(libc::SIGTERM);
-    run.wait_for("stubborn told 15");
+    run.wait_for("stubborn received 15");
     run.signal_init(libc::SIGINT);
-    run.wait_for("stubborn told 2");
+    run.wait_for("stubborn received 2");
     let worker = children_of(run.init())[0];
     kill(worker, libc::SIGKILL);
     assert_eq!(run.finish().code, Some(5));
@@ -271,28 +295,29 @@ fn signals_that_come_while_stopping_go_to_the_target() {
     let workers = ["group stubborn", "session session stubborn"];
     let mut run = with_workers(as_pid_1(&["--grace", "1h", "-r", "TSTP:STOP"]), &workers);
     run.stdin().write_all(b"exit\n").unwrap();
-    run.wait_for_all(&["group told 15", "session told 15"]);
+    run.wait_for_all(&["group received 15", "session received 15"]);
     run.signal_init(libc::SIGHUP);
-    run.wait_for("group told 1");
-    // A stop and a continuation are for all of them. (SIGTSTP itself does not stop a group without a shell.)
+    run.wait_for("group received 1");
+    // SIGSTOP and SIGCONT go to all of them. (SIGTSTP itself does not stop an orphaned process group.)
     run.signal_init(libc::SIGTSTP);
     let stopped = || children_of(run.init()).iter().all(|pid| status_field(*pid, "State").starts_with('T'));
     eventually("both are stopped", stopped);
     run.signal_init(libc::SIGCONT);
-    eventually("both go on", || {
+    eventually("both continue", || {
         !children_of(run.init()).iter().any(|pid| status_field(*pid, "State").starts_with('T'))
     });
     for worker in children_of(run.init()) {
         kill(worker, libc::SIGKILL);
     }
     let run = run.finish();
-    assert!(!run.stdout.contains("session told 1\n"), "{run:?}");
+    assert!(!run.stdout.contains("session received 1\n"), "{run:?}");
     assert_eq!(run.code, Some(5));
 }
 
 #[test]
 fn the_first_term_while_stopping_goes_to_no_process_twice() {
     for as_init in [true, false] {
+        println!("case: PID 1: {as_init}");
         let args = ["--grace", "1h", "--target", "all"];
         let mut run = with_workers(
             if as_init { as_pid_1(&args) } else { as_process(&args) },
@@ -300,28 +325,34 @@ fn the_first_term_while_stopping_goes_to_no_process_twice() {
         );
         let init = if as_init { run.init() } else { run.pid() };
         run.stdin().write_all(b"exit\n").unwrap();
-        run.wait_for("stubborn told 15");
+        run.wait_for("stubborn received 15");
         kill(init, libc::SIGTERM);
-        eventually("it is delivered", || {
+        eventually("the signal is read", || {
             status_field(init, "ShdPnd") == "0000000000000000" && status_field(init, "State").starts_with('S')
         });
-        // A worker that gets both at once says the lower number first, so twice.
-        for (signal, said) in [(libc::SIGQUIT, "stubborn told 3"), (libc::SIGHUP, "stubborn told 1")] {
+        // One after the other: a worker that receives both at once prints the lower number first.
+        for (signal, said) in [(libc::SIGQUIT, "stubborn received 3"), (libc::SIGHUP, "stubborn received 1")]
+        {
             kill(init, signal);
             run.wait_for(said);
         }
         kill(init, libc::SIGTERM);
-        run.wait_for("stubborn told 15");
+        run.wait_for("stubborn received 15");
         kill(children_of(init)[0], libc::SIGKILL);
         let run = run.finish();
-        assert_eq!(run.stdout.matches("stubborn told 15").count(), 2, "by init, and by the second: {run:?}");
-        assert_eq!(run.code, Some(5));
+        assert_eq!(
+            run.stdout.matches("stubborn received 15").count(),
+            2,
+            "PID 1: {as_init}: one from init, and the user's second one: {run:?}"
+        );
+        assert_eq!(run.code, Some(5), "PID 1: {as_init}: {run:?}");
     }
 }
 
 #[test]
 fn a_term_from_a_remaining_process_goes_to_no_process_twice() {
     for as_init in [true, false] {
+        println!("case: PID 1: {as_init}");
         let args = ["--grace", "1h", "--target", "all"];
         let mut run = with_workers(
             if as_init { as_pid_1(&args) } else { as_process(&args) },
@@ -329,69 +360,72 @@ fn a_term_from_a_remaining_process_goes_to_no_process_twice() {
         );
         let init = if as_init { run.init() } else { run.pid() };
         run.stdin().write_all(b"exit\n").unwrap();
-        run.wait_for_all(&["replying told 15", "counting told 15"]);
+        run.wait_for_all(&["replying received 15", "counting received 15"]);
         eventually("both are children of init", || children_of(init).len() == 2);
         // The kernel merges a SIGTERM with one that is pending.
         let delivered = || {
             status_field(init, "ShdPnd") == "0000000000000000" && status_field(init, "State").starts_with('S')
         };
-        eventually("the reply is delivered", delivered);
-        // The user's first one is for those that have had none, and the second one is for all.
+        eventually("the reply is read", delivered);
+        // The user's first SIGTERM goes to those that have received none, and the second one to all.
         kill(init, libc::SIGTERM);
-        eventually("it is delivered", delivered);
+        eventually("the signal is read", delivered);
         kill(init, libc::SIGTERM);
-        run.wait_for_all(&["replying told 15", "counting told 15"]);
+        run.wait_for_all(&["replying received 15", "counting received 15"]);
         // SIGWINCH is read after SIGTERM, so after the reply.
         kill(init, libc::SIGWINCH);
-        run.wait_for_all(&["replying told 28", "counting told 28"]);
+        run.wait_for_all(&["replying received 28", "counting received 28"]);
         children_of(init).into_iter().for_each(|pid| kill(pid, libc::SIGKILL));
         let run = run.finish();
         for worker in ["replying", "counting"] {
-            let count = run.stdout.matches(&format!("{worker} told 15")).count();
-            assert_eq!(count, 2, "{worker}: by init, and by the second of the user: {run:?}");
+            let count = run.stdout.matches(&format!("{worker} received 15")).count();
+            assert_eq!(
+                count, 2,
+                "PID 1: {as_init}, {worker}: one from init, and the user's second one: {run:?}"
+            );
         }
-        assert_eq!(run.code, Some(5));
+        assert_eq!(run.code, Some(5), "PID 1: {as_init}: {run:?}");
     }
 }
 
 #[test]
-fn where_term_is_dropped_nothing_is_waited_for() {
+fn where_term_is_dropped_nothing_is_awaited() {
     let options = ["--grace", "1h", "-r", "TERM:0"];
     let mut run = with_workers(as_pid_1(&options), &["session session"]);
     run.signal_init(libc::SIGTERM);
     run.stdin().write_all(b"exit\n").unwrap();
     let run = run.finish();
-    assert!(!run.stdout.contains("told"), "{run:?}");
+    assert!(!run.stdout.contains("received"), "{run:?}");
     assert_eq!(run.code, Some(5));
-    // But for those that were asked to stop in another way.
+    // Unless another signal that stops was forwarded.
     let run = with_workers(as_pid_1(&[&options[..], &["-r", "HUP:INT"]].concat()), &["group"]);
     run.signal_init(libc::SIGHUP);
     let run = run.finish();
-    assert!(run.stdout.contains("group told 2") && run.stdout.contains("group flushed"), "{run:?}");
+    assert!(run.stdout.contains("group received 2") && run.stdout.contains("group flushed"), "{run:?}");
     assert_eq!(run.code, Some(5));
 }
 
 #[test]
-fn what_was_started_before_its_parent_was_sent_term_is_sent_it_too() {
-    // The supervisor is sent TERM with the group, and lives; its service has a session of its own.
+fn a_process_started_before_its_parent_was_terminated_is_terminated_too() {
+    // The supervisor receives SIGTERM with the group, and does not exit. Its service has a session of its own.
     let service = format!("python3 {} service session stubborn", helper("worker.py"));
     let supervisor = format!("trap : TERM; {service} & while :; do wait; done");
     let script = format!("trap 'exit 5' TERM; bash -c '{supervisor}' & while :; do wait; done");
     let mut run = Running::start(&mut as_pid_1(&["--grace", "1h", "bash", "-c", &script]));
     run.wait_for("service ready");
     run.signal_init(libc::SIGTERM);
-    run.wait_for("service told 15");
+    run.wait_for("service received 15");
 }
 
 #[test]
-fn rewritten_signals_are_so_everywhere() {
-    // To the group, and to a worker that only hears when the main process is gone.
+fn rewritten_signals_are_rewritten_at_the_stop_too() {
+    // For the group, and for a worker that receives a signal once the main process has exited.
     let run = with_workers(as_pid_1(&["-r", "TERM:INT"]), &["group", "session session"]);
     run.signal_init(libc::SIGTERM);
     let run = run.finish();
     assert_eq!(run.code, Some(5));
-    assert!(run.stdout.contains("session told 2") && !run.stdout.contains("told 15"), "{run:?}");
-    assert_eq!(run.stdout.matches("session told").count(), 1, "{run:?}");
+    assert!(run.stdout.contains("session received 2") && !run.stdout.contains("received 15"), "{run:?}");
+    assert_eq!(run.stdout.matches("session received").count(), 1, "{run:?}");
     // Names, numbers and the real-time range.
     let mut run = Running::start(&mut as_pid_1(&[
         "--rewrite=SIGUSR1:RTMIN+3",
@@ -410,17 +444,19 @@ fn rewritten_signals_are_so_everywhere() {
 #[test]
 fn bad_durations_and_rewritings_are_refused() {
     for args in [&["--grace", "5x", "true"][..], &["--grace", "-1", "true"], &["--kill-after", "", "true"]] {
+        println!("case: {args:?}");
         finish(&mut as_pid_1(args)).assert_refused(125, &["duration", args[1]]);
     }
     for args in [&["-r", "TERM", "true"][..], &["-r", "TERM:NOPE", "true"], &["--rewrite=0:1", "true"]] {
+        println!("case: {args:?}");
         finish(&mut as_pid_1(args)).assert_refused(125, &["rewriting"]);
     }
 }
 
 #[test]
 fn bystanders_are_never_signalled() {
-    // In an outer namespace whose PID 1 is a shell: workers of nobody's, in their own sessions, in
-    // podinit's own group, and one that is podinit's parent.
+    // PID 1 of an outer namespace is a shell. Its workers are no descendants of podinit: one is in podinit's
+    // process group, the other one in a session of its own.
     let worker = helper("worker.py");
     let script = format!(
         "python3 {worker} bystander & python3 {worker} other session &
@@ -431,10 +467,10 @@ fn bystanders_are_never_signalled() {
     let mut run = Running::start_with_stdin(command.args(["-c", &script]), Stdio::piped());
     run.wait_for_all(&["bystander ready", "other ready", "mine ready"]);
     run.stdin().write_all(b"exit\n").unwrap();
-    run.wait_for("mine told 15");
+    run.wait_for("mine received 15");
     run.wait_for("ended 7");
     let run = run.finish();
-    assert!(!run.stdout.contains("bystander told") && !run.stdout.contains("other told"), "{run:?}");
+    assert!(!run.stdout.contains("bystander received") && !run.stdout.contains("other received"), "{run:?}");
 }
 
 #[test]
@@ -443,11 +479,11 @@ fn an_exec_session_is_terminated_and_awaited() {
         return;
     }
     exec_session_flushes(as_pid_1(&["--grace", "1h"]));
-    // Without /proc no event says that it has exited, so podinit has to look again.
+    // Without /proc no event says that it has exited, so podinit looks again from time to time.
     exec_session_flushes(with_proc("mount -t tmpfs none /proc"));
 }
 
-/// A session enters the PID namespace of this podinit, which has a grace of an hour, before the main process exits.
+/// A session enters the PID namespace of this podinit before the main process exits. The grace is an hour.
 fn exec_session_flushes(podinit: Command) {
     let mut run = with_workers(podinit, &[]);
     let init = run.init().to_string();
@@ -463,12 +499,12 @@ fn exec_session_flushes(podinit: Command) {
     ]));
     exec.wait_for("exec ready");
     run.stdin().write_all(b"exit\n").unwrap();
-    exec.wait_for("exec told 15");
+    exec.wait_for("exec received 15");
     assert!(exec.finish().stdout.contains("exec flushed"));
     assert_eq!(run.finish().code, Some(5));
 }
 
-/// A shell that arranges /proc and then becomes podinit as PID 1.
+/// A shell that runs `arrangement` and then executes podinit as PID 1.
 fn with_proc(arrangement: &str) -> Command {
     let mut command = unshare();
     command.args([
@@ -483,38 +519,38 @@ fn with_proc(arrangement: &str) -> Command {
 }
 
 #[test]
-fn without_proc_everybody_is_asked() {
+fn without_proc_every_worker_is_terminated() {
     let mut run = with_workers(with_proc("mount -t tmpfs none /proc"), &WORKERS);
     run.stdin().write_all(b"exit\n").unwrap();
     assert_all_flushed_once(run, &WORKERS);
-    // Less precise: who was told with the group is told again. Nobody is forgotten.
+    // Less precise: a process that received SIGTERM with the group receives it again. No process is missed.
     let run = with_workers(with_proc("mount -t tmpfs none /proc"), &WORKERS);
     run.signal_init(libc::SIGTERM);
     let run = run.finish();
     assert_eq!(run.code, Some(5));
     for worker in ["group flushed", "session flushed", "daemon flushed"] {
-        assert!(run.stdout.contains(worker), "{run:?}");
+        assert!(run.stdout.contains(worker), "{worker}: {run:?}");
     }
 }
 
 #[test]
-fn with_another_namespaces_proc_everybody_is_asked() {
-    // The outer /proc shows pids that mean others in here.
+fn with_another_namespaces_proc_every_worker_is_terminated() {
+    // The outer /proc shows pids of the outer namespace.
     let mut run = with_workers(with_proc("true"), &WORKERS);
     run.stdin().write_all(b"exit\n").unwrap();
     assert_all_flushed_once(run, &WORKERS);
 }
 
 #[test]
-fn with_hidepid_everybody_is_asked() {
-    // Root sees everybody, and is as precise as ever.
+fn with_hidepid_every_worker_is_terminated() {
+    // Root sees every process, so each receives one SIGTERM.
     let mut run = with_workers(with_proc("mount -t proc -o hidepid=2 proc /proc"), &WORKERS);
     run.stdin().write_all(b"exit\n").unwrap();
     assert_all_flushed_once(run, &WORKERS);
     if !is_root() || !have("setpriv") {
         return;
     }
-    // Without CAP_SYS_PTRACE another user's worker is hidden, and told all the same.
+    // Without CAP_SYS_PTRACE the worker of another user is hidden, and is terminated nevertheless.
     let script = format!(
         "mount -t proc -o hidepid=2 proc /proc && exec setpriv --bounding-set=-sys_ptrace {} --grace 1h sh -c '
             setpriv --reuid=54323 --clear-groups /usr/bin/python3 {} other session & read line; exit 5'",
@@ -533,8 +569,8 @@ fn dies_alike_where_it_may() {
     for signal in [libc::SIGTERM, libc::SIGKILL, libc::SIGSEGV, libc::SIGHUP, 37, 64] {
         let mut command = as_process(&["--die-alike", "python3", &helper("die_of.py"), &signal.to_string()]);
         let status = command.stderr(Stdio::null()).status().unwrap();
-        assert_eq!(status.signal(), Some(signal));
-        assert!(!status.core_dumped());
+        assert_eq!(status.signal(), Some(signal), "signal {signal}");
+        assert!(!status.core_dumped(), "signal {signal}");
     }
     let run = finish(&mut as_pid_1(&["--die-alike", "python3", &helper("die_of.py"), "15"]));
     assert_eq!(run.code, Some(143));
@@ -545,24 +581,24 @@ fn dies_alike_where_it_may() {
 }
 
 #[test]
-fn waiting_for_the_rest_does_not_wake_up() {
+fn waiting_for_remaining_processes_does_not_wake_init() {
     let run = with_workers(as_pid_1(&["--grace", "1h"]), &["stubborn session stubborn"]);
     let init = run.init();
     let mut run = run;
     run.stdin().write_all(b"exit\n").unwrap();
-    run.wait_for("stubborn told 15");
+    run.wait_for("stubborn received 15");
     eventually("init sleeps", || {
         status_field(init, "State").starts_with('S') && children_of(init).len() == 1
     });
     let switches = || status_field(init, "voluntary_ctxt_switches");
     let mut before = switches();
-    // It may still be on its way back to sleep at first.
-    eventually("it is quiet", || {
+    // It may be about to sleep at first.
+    eventually("init is idle", || {
         std::thread::sleep(Duration::from_millis(100));
         std::mem::replace(&mut before, switches()) == switches()
     });
     let before = switches();
-    // A measurement over a span of time, not a wait for anything.
+    // A measurement over this time, and no wait for an event.
     std::thread::sleep(Duration::from_secs(3));
     assert_eq!(switches(), before);
 }

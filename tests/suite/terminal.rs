@@ -1,4 +1,4 @@
-//! The terminal belongs to the workload.
+//! The workload has the terminal, with job control.
 
 use std::fs::File;
 use std::io::{Read, Write};
@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use crate::support::{children_of, eventually, helper, kill, podinit, scratch, status_field, unshare};
 
-/// A program on a terminal of its own, and somebody who types and reads.
+/// A program on a terminal of its own. The test types and reads.
 pub struct Typist {
     pub child: Child,
     keyboard: File,
@@ -74,13 +74,13 @@ impl Typist {
         self
     }
 
-    /// Reads up to `text`, and forgets what came before its end.
+    /// Reads up to the end of `text`, and discards that.
     pub fn sees(&mut self, text: &str) -> &mut Typist {
         self.reads_up_to(text);
         self
     }
 
-    /// Reads up to `text`, and returns what came before its end.
+    /// Reads up to the end of `text`, and returns that.
     pub fn reads_up_to(&mut self, text: &str) -> String {
         loop {
             if let Some(at) = self.seen.find(text) {
@@ -88,20 +88,20 @@ impl Typist {
             }
             match self.screen.recv_timeout(Duration::from_secs(60)) {
                 Ok(more) => self.seen.push_str(&more),
-                Err(_) => panic!("{text:?} did not come; seen {:?}", self.seen),
+                Err(_) => panic!("{text:?} was not printed in time: {:?}", self.seen),
             }
         }
     }
 
     pub fn code(mut self) -> Option<i32> {
-        // What is still to be printed must not block the writer.
+        // The output is still read, so that the writer does not block.
         let screen = std::mem::replace(&mut self.screen, channel().1);
         thread::spawn(move || while screen.recv().is_ok() {});
-        eventually("it ends", || self.child.try_wait().expect("wait").is_some());
+        eventually("the program exits", || self.child.try_wait().expect("wait").is_some());
         self.child.wait().expect("wait").code()
     }
 
-    /// Hangs up, as a closed window or a lost connection does.
+    /// Hangs up, as when a window is closed or a connection is lost.
     pub fn hang_up(self) -> Child {
         self.hung_up.store(true, Ordering::Relaxed);
         self.reading.join().expect("the reader ends");
@@ -120,13 +120,19 @@ fn pid_1_with_terminal(workload: &[&str]) -> Typist {
 fn interactive_bash_has_job_control() {
     let mut typist = pid_1_with_terminal(&["bash", "--norc", "-i"]);
     typist.sees("> ").types("echo $((40+2)) $(ps -o sid= -p 1)\n").sees("42").sees("1");
-    // ^C ends the foreground job alone.
+    // ^C interrupts the foreground job alone.
     typist.types("sh -c 'echo be''gun; exec sleep 1000'\n").sees("begun").types("\x03").sees("> ");
     typist.types("echo $((40+3))\n").sees("43");
-    // ^Z, and back.
+    // ^Z stops it, and fg continues it.
     let job = helper("resumed.py");
     typist.types(&format!("python3 {job}\n")).sees("begun").types("\x1a").sees("Stopped");
-    typist.types("jobs\n").sees("Stopped").types("fg\n").sees("goes on").types("again\n").sees("read again");
+    typist
+        .types("jobs\n")
+        .sees("Stopped")
+        .types("fg\n")
+        .sees("continues")
+        .types("again\n")
+        .sees("read again");
     typist.sees("> ").types("exit 7\n");
     assert_eq!(typist.code(), Some(7));
 }
@@ -147,8 +153,8 @@ fn the_workload_is_in_the_foreground() {
 
 #[test]
 fn a_hang_up_reaches_the_workload_once() {
-    // The kernel tells the session's leader alone, which is podinit (tty_signal_session_leader); so it
-    // is passed on, although it came from the kernel.
+    // The kernel sends SIGHUP to the session leader alone, which is podinit (tty_signal_session_leader). So
+    // podinit forwards it, although it comes from the kernel.
     let out = scratch("hup").join("out");
     let script = format!(
         "import os, signal
@@ -163,7 +169,7 @@ while True: signal.pause()",
     typist.sees("ready");
     let init = children_of(typist.child.id() as i32)[0];
     let mut child = typist.hang_up();
-    eventually("the workload hears of it", || std::fs::read_to_string(&out).is_ok_and(|s| s == "HUP\n"));
+    eventually("the workload receives SIGHUP", || std::fs::read_to_string(&out).is_ok_and(|s| s == "HUP\n"));
     kill(init, libc::SIGTERM);
     assert_eq!(child.wait().unwrap().code(), Some(3));
     assert_eq!(std::fs::read_to_string(&out).unwrap(), "HUP\n");
@@ -171,8 +177,8 @@ while True: signal.pause()",
 
 #[test]
 fn a_background_job_does_not_take_the_terminal() {
-    // Typed once the workload runs, when it is too late to take the terminal; and twice, since a read that
-    // waits already is not asked again whether it may.
+    // The test types once the workload runs: podinit would have taken the terminal by then. It types two lines,
+    // since the kernel checks the foreground only when a read begins.
     let script = format!(
         "set -m; {} sh -c 'echo working; exec sleep 1000' & read line; read line; echo got $line; kill %1; wait",
         podinit().display()
@@ -186,7 +192,7 @@ fn a_background_job_does_not_take_the_terminal() {
 
 #[test]
 fn the_terminal_is_given_back() {
-    // The script has no job control, so nobody but podinit could take the terminal back for it.
+    // The script has no job control, so only podinit can give the terminal back to it.
     let script = format!("{} true; read line; echo got $line", podinit().display());
     let mut command = Command::new("sh");
     command.args(["-c", &script]);
@@ -205,7 +211,8 @@ fn the_terminal_is_given_back_after_a_failed_start() {
     assert_eq!(typist.code(), Some(0));
 }
 
-/// podinit as the leader of a session, as in `ssh -t`: its process group is orphaned, and the kernel does not stop it.
+/// podinit as the leader of a session, as in `ssh -t`: its process group is orphaned, and the kernel does not
+/// stop it.
 fn orphaned_with_terminal(workload: &[&str]) -> Typist {
     let mut command = Command::new(podinit());
     command.args(workload);
@@ -213,16 +220,20 @@ fn orphaned_with_terminal(workload: &[&str]) -> Typist {
 }
 
 #[test]
-fn where_init_cannot_be_stopped_the_workload_goes_on() {
+fn where_init_cannot_be_stopped_the_workload_continues() {
     let resumed = helper("resumed.py");
-    for start in [pid_1_with_terminal, orphaned_with_terminal] {
+    for (name, start) in [
+        ("PID 1", pid_1_with_terminal as fn(&[&str]) -> Typist),
+        ("the leader of a session", orphaned_with_terminal),
+    ] {
+        println!("case: {name}");
         let mut typist = start(&["python3", &resumed]);
         typist.sees("begun");
         for _ in 0..3 {
-            typist.types("\x1a").sees("goes on");
+            typist.types("\x1a").sees("continues");
         }
         typist.types("again\n").sees("read again");
-        assert_eq!(typist.code(), Some(0));
+        assert_eq!(typist.code(), Some(0), "{name}");
     }
 }
 
@@ -234,11 +245,11 @@ fn a_stop_that_was_sent_to_init_lasts() {
     let workload = children_of(init)[0];
     kill(init, libc::SIGTSTP);
     eventually("the workload is stopped", || status_field(workload, "State").starts_with('T'));
-    // What is typed is read once the workload goes on, and not before.
+    // The workload reads the line once it continues, and not before.
     typist.types("again\n");
     kill(init, libc::SIGCONT);
     let before = typist.reads_up_to("read again");
-    assert_eq!(before.matches("goes on").count(), 1, "{before}");
+    assert_eq!(before.matches("continues").count(), 1, "{before}");
     assert_eq!(typist.code(), Some(0));
 }
 
@@ -268,19 +279,19 @@ fn shell_with_podinit_as_job() -> Typist {
 }
 
 #[test]
-fn as_a_job_it_stops_and_goes_on_with_the_workload() {
+fn as_a_job_init_stops_and_continues_with_the_workload() {
     let mut typist = shell_with_podinit_as_job();
     for _ in 0..2 {
         typist.types("\x1a").sees("Stopped").types("echo $((40+2))\n").sees("42");
-        typist.types("fg\n").sees("goes on");
+        typist.types("fg\n").sees("continues");
     }
-    // And the terminal is the workload's again.
+    // The workload is in the foreground again.
     typist.types("again\n").sees("read again").sees("> ").types("exit 3\n");
     assert_eq!(typist.code(), Some(3));
 }
 
 #[test]
-fn a_workload_that_is_stopped_by_others_takes_init_along() {
+fn a_workload_that_is_stopped_stops_init_too() {
     let mut typist = shell_with_podinit_as_job();
     let podinit = children_of(typist.child.id() as i32)[0];
     let workload = children_of(podinit)[0];
@@ -288,11 +299,11 @@ fn a_workload_that_is_stopped_by_others_takes_init_along() {
     typist.sees("Stopped").sees("> ");
     // Continuing podinit continues the workload.
     kill(podinit, libc::SIGCONT);
-    // In the background, reading from the terminal stops it again.
-    // It runs in the background now. Brought to the foreground it may read from the terminal.
-    typist.sees("goes on").types("fg\n");
+    // The workload runs in the background now, where a read from the terminal would stop it. In the foreground it
+    // may read.
+    typist.sees("continues").types("fg\n");
     let bash = typist.child.id();
-    eventually("bash has let go of the terminal", || {
+    eventually("bash is not in the foreground", || {
         let ps = Command::new("ps").args(["-o", "tpgid=", "-p", &bash.to_string()]).output().unwrap();
         String::from_utf8_lossy(&ps.stdout).trim() != bash.to_string()
     });
@@ -307,7 +318,7 @@ fn a_job_started_in_the_background_comes_to_the_foreground() {
     command.args(["--norc", "-i"]);
     let mut typist = Typist::start(command, true);
     let line = format!("{} sh -c 'read line; echo got $line' &\n", podinit().display());
-    // It reads from the terminal, in the background; that stops it.
+    // The workload reads from the terminal in the background, which stops it.
     typist.sees("> ").types(&line).sees("> ").types("wait\n").sees("Stopped");
     typist.types("fg\n").sees("podinit").types("hello\n").sees("got hello").sees("> ").types("exit 0\n");
     assert_eq!(typist.code(), Some(0));

@@ -1,10 +1,10 @@
-//! Programs that people run in containers.
+//! Programs that often run in containers.
 
 use std::fs;
 
 use crate::support::{Running, as_pid_1, children_of, eventually, have, scratch, status_field};
 
-/// nginx with a configuration of its own, on a port that is a socket in a directory.
+/// nginx with a configuration of its own. It listens on a Unix socket.
 fn nginx(options: &[&str]) -> Option<Running> {
     if !have("nginx") {
         return None;
@@ -28,22 +28,23 @@ fn nginx(options: &[&str]) -> Option<Running> {
 }
 
 #[test]
-fn nginx_reloads_on_hup_and_ends_on_quit() {
+fn nginx_reloads_on_hup_and_exits_on_quit() {
     for options in [&[][..], &["--target", "child"]] {
+        println!("case: {options:?}");
         let Some(run) = nginx(options) else { return };
         let master = children_of(run.init())[0];
-        eventually("two workers", || children_of(master).len() == 2);
+        eventually("nginx has two workers", || children_of(master).len() == 2);
         let workers = children_of(master);
         run.signal_init(libc::SIGHUP);
-        eventually("new workers and no old ones", || {
+        eventually("nginx has two new workers and no old ones", || {
             let now = children_of(master);
             now.len() == 2 && !now.iter().any(|pid| workers.contains(pid))
         });
-        assert_eq!(children_of(run.init()), [master]);
+        assert_eq!(children_of(run.init()), [master], "{options:?}");
         run.signal_init(libc::SIGQUIT);
         let run = run.finish();
-        assert_eq!(run.code, Some(0), "{run:?}");
-        assert!(run.stderr.contains("gracefully shutting down"), "{run:?}");
+        assert_eq!(run.code, Some(0), "{options:?}: {run:?}");
+        assert!(run.stderr.contains("gracefully shutting down"), "{options:?}: {run:?}");
     }
 }
 
@@ -75,7 +76,7 @@ except KeyboardInterrupt:
 
 #[test]
 fn init_itself_is_small() {
-    // It maps no library, and its own name is what an administrator sees.
+    // It maps no library, has one thread, and its name is podinit.
     let mut run = Running::start(&mut as_pid_1(&["sh", "-c", "echo ready; exec sleep 1000"]));
     run.wait_for("ready");
     let maps = fs::read_to_string(format!("/proc/{}/maps", run.init())).unwrap();

@@ -9,7 +9,7 @@ use super::skipping::is_there;
 
 static SCRATCH: Mutex<Vec<PathBuf>> = Mutex::new(Vec::new());
 
-/// The test runner ends with exit(3), so that atexit(3) comes after every test, failed ones included.
+/// The test runner calls exit(3), so that an atexit(3) function runs after every test, also after failed ones.
 fn remove_at_exit(path: PathBuf) {
     extern "C" fn remove_all() {
         for path in SCRATCH.lock().map(|mut paths| std::mem::take(&mut *paths)).unwrap_or_default() {
@@ -23,12 +23,12 @@ fn remove_at_exit(path: PathBuf) {
     paths.push(path);
 }
 
-/// The binary under test, copied to where every user can execute it: the one that cargo has just built, or
-/// the one that the environment names, such as dist/podinit.
+/// A copy of the binary under test that every user can execute. The binary is the one that cargo has built, or
+/// the one that PODINIT_UNDER_TEST names, such as dist/podinit.
 pub fn podinit() -> &'static Path {
     static COPY: OnceLock<PathBuf> = OnceLock::new();
     COPY.get_or_init(|| {
-        // Said once and at once: without it most tests would wait for output that does not come.
+        // Checked once, at the start: without it most tests would wait for output in vain.
         assert!(is_there("python3"), "the tests need python3, procps and util-linux");
         let copy = scratch("bin").join("podinit");
         let original = std::env::var_os("PODINIT_UNDER_TEST").unwrap_or(env!("CARGO_BIN_EXE_podinit").into());

@@ -1,7 +1,6 @@
-//! Runs the real binary, as PID 1 of a PID namespace or as an ordinary process, and watches it.
+//! Runs the real binary, as PID 1 of a PID namespace or as an ordinary process, and reads its output.
 //!
-//! Everything waits for events. A watchdog ends a test that waits for one in vain, and says what
-//! had been seen by then.
+//! Every wait is for an event. After a time limit the test fails, and prints the output up to then.
 
 mod files;
 mod skipping;
@@ -20,23 +19,23 @@ use std::time::{Duration, Instant};
 pub use files::{helper, podinit, scratch};
 pub use skipping::{have, have_root, say, skipped};
 
-/// How long a test waits for something that does not come. The longest of what does come, a thousand
-/// starts of two inits, takes half a minute on a machine with two cores.
+/// How long a test waits for an event. The longest wait that succeeds, for a thousand starts of two inits, takes
+/// half a minute on a machine with two cores.
 const WATCHDOG: Duration = Duration::from_secs(100);
 
 pub fn is_root() -> bool {
     unsafe { libc::geteuid() == 0 }
 }
 
-/// A command line that has PID 1 of a new PID namespace run `program`, with a /proc of its own.
+/// A command line that runs `program` as PID 1 of a new PID namespace, with a /proc of its own.
 pub fn in_namespace(program: impl AsRef<OsStr>) -> Command {
     let mut command = unshare();
     command.arg("--mount-proc").arg("--").arg(program);
     command
 }
 
-/// The same for programs that refuse to run as root: an ordinary user keeps its own uid in there.
-pub fn in_namespace_as_ourselves(program: impl AsRef<OsStr>) -> Command {
+/// The same for programs that refuse to run as root: an ordinary user keeps its own uid in the namespace.
+pub fn in_namespace_as_current_user(program: impl AsRef<OsStr>) -> Command {
     if is_root() {
         return in_namespace(program);
     }
@@ -54,7 +53,7 @@ pub fn in_namespace_as_ourselves(program: impl AsRef<OsStr>) -> Command {
     command
 }
 
-/// The same with the outer /proc left in place, and whatever else is to be set up by `program`.
+/// The same with the outer /proc. The command line is to be completed with the program, which may set up a /proc.
 pub fn unshare() -> Command {
     let mut command = Command::new("unshare");
     command.args(["--fork", "--pid", "--mount", "--kill-child=KILL"]);
@@ -78,7 +77,7 @@ pub fn as_process(args: &[&str]) -> Command {
     command
 }
 
-/// What a finished command left.
+/// The exit status and the output of a command.
 #[derive(Debug)]
 pub struct Finished {
     pub code: Option<i32>,
@@ -91,17 +90,17 @@ impl Finished {
         self.stdout.lines().collect()
     }
 
-    /// That it exited with `code` after one line on stderr that contains each of `words`.
+    /// Checks that it exited with `code` after one line on stderr that contains each of `words`.
     pub fn assert_refused(&self, code: i32, words: &[&str]) {
         assert_eq!(self.code, Some(code), "{self:?}");
-        assert_eq!(self.stderr.lines().count(), 1, "one line, not {self:?}");
+        assert_eq!(self.stderr.lines().count(), 1, "not one line on stderr: {self:?}");
         for word in words {
             assert!(self.stderr.contains(word), "{word:?} is not in {self:?}");
         }
     }
 }
 
-/// Runs a command to its end.
+/// Runs a command and waits until it exits.
 pub fn finish(command: &mut Command) -> Finished {
     Running::start(command).finish()
 }
@@ -145,12 +144,12 @@ impl Running {
         Running { child, lines, seen: Vec::new(), stderr, stderr_reader: Some(stderr_reader) }
     }
 
-    /// The pid of what was started: of unshare, where that is what was started.
+    /// The pid of the command: that of unshare, where the command is unshare.
     pub fn pid(&self) -> i32 {
         self.child.id() as i32
     }
 
-    /// The pid, as seen from here, of PID 1 of the namespace that `unshare` made.
+    /// The pid, in the outer namespace, of PID 1 of the namespace that `unshare` made.
     pub fn init(&self) -> i32 {
         children_of(self.pid()).first().copied().unwrap_or_else(|| panic!("no child: {}", self.report()))
     }
@@ -167,32 +166,37 @@ impl Running {
                         return line.clone();
                     }
                 }
-                Err(RecvTimeoutError::Timeout) => panic!("{text:?} did not come: {}", self.report()),
-                Err(RecvTimeoutError::Disconnected) => panic!("no {text:?} up to the end: {}", self.report()),
+                Err(RecvTimeoutError::Timeout) => {
+                    panic!("{text:?} was not printed in time: {}", self.report())
+                }
+                Err(RecvTimeoutError::Disconnected) => {
+                    panic!("{text:?} was not printed before the end of stdout: {}", self.report())
+                }
             }
         }
     }
 
-    /// Reads stdout up to where each of `texts` has come, in any order.
+    /// Reads stdout until there is a line for each of `texts`, in any order.
     pub fn wait_for_all(&mut self, texts: &[&str]) {
         let from = self.seen.len();
         while let Some(text) =
             texts.iter().find(|text| !self.seen[from..].iter().any(|line| line.contains(**text)))
         {
             let next = self.lines.recv_timeout(WATCHDOG);
-            self.seen.push(next.unwrap_or_else(|_| panic!("{text:?} did not come: {}", self.report())));
+            self.seen
+                .push(next.unwrap_or_else(|_| panic!("{text:?} was not printed in time: {}", self.report())));
         }
     }
 
-    /// The line of what has been read that contains `text`.
+    /// The first line that has been read and contains `text`.
     pub fn seen(&self, text: &str) -> &str {
         self.seen
             .iter()
             .find(|line| line.contains(text))
-            .unwrap_or_else(|| panic!("no {text:?}: {}", self.report()))
+            .unwrap_or_else(|| panic!("{text:?} was not printed: {}", self.report()))
     }
 
-    pub fn has_ended(&mut self) -> bool {
+    pub fn has_exited(&mut self) -> bool {
         self.child.try_wait().expect("wait").is_some()
     }
 
@@ -212,7 +216,7 @@ impl Running {
         eventually(&format!("{text:?} on stderr"), || self.stderr.lock().unwrap().contains(text));
     }
 
-    /// What has come on stderr so far.
+    /// What has been read from stderr so far.
     pub fn stderr(&self) -> String {
         self.stderr.lock().unwrap().clone()
     }
@@ -230,7 +234,7 @@ impl Running {
         kill(self.pid(), signal);
     }
 
-    /// Waits for the end.
+    /// Waits until the command exits.
     pub fn finish(mut self) -> Finished {
         drop(self.child.stdin.take());
         let deadline = Instant::now() + WATCHDOG;
@@ -241,16 +245,16 @@ impl Running {
             if let Ok(line) = self.lines.recv_timeout(Duration::from_millis(1)) {
                 self.seen.push(line);
             }
-            assert!(Instant::now() < deadline, "it does not end: {}", self.report());
+            assert!(Instant::now() < deadline, "the command does not exit: {}", self.report());
         };
-        // Both pipes end with the last process that holds them, which may outlive podinit where it
-        // is not PID 1; what has been written by then is all that is asked for.
+        // A pipe ends when no process has it open. Where podinit is not PID 1, a process may outlive it: what has
+        // been written by then is enough.
         while let Ok(line) = self.lines.recv_timeout(Duration::from_millis(500)) {
             self.seen.push(line);
         }
         let reader = self.stderr_reader.take().expect("not joined yet");
-        let patience = Instant::now() + Duration::from_millis(500);
-        while !reader.is_finished() && Instant::now() < patience {
+        let deadline = Instant::now() + Duration::from_millis(500);
+        while !reader.is_finished() && Instant::now() < deadline {
             thread::sleep(Duration::from_millis(1));
         }
         let mut stdout = self.seen.join("\n");
@@ -273,8 +277,8 @@ impl Drop for Running {
     }
 }
 
-/// Has the command start with every disposition at its default and no signal blocked, whatever the test runner was
-/// started with (`nohup cargo test`, `cargo test &`).
+/// Makes the command start with every disposition at its default and no signal blocked. The test runner may have
+/// others (`nohup cargo test`, `cargo test &`).
 fn with_default_signals(command: &mut Command) {
     let reset = || {
         for signal in 1..=64 {
@@ -282,7 +286,7 @@ fn with_default_signals(command: &mut Command) {
         }
         let none = 0_u64;
         let empty = (&raw const none).cast::<libc::sigset_t>();
-        // By the system call: 8 bytes are the kernel's set, and not the C library's.
+        // By the system call, since the kernel's set has 8 bytes and the C library's is longer.
         unsafe {
             libc::syscall(libc::SYS_rt_sigprocmask, libc::SIG_SETMASK, empty, std::ptr::null::<u64>(), 8);
         }
@@ -292,7 +296,7 @@ fn with_default_signals(command: &mut Command) {
 }
 
 pub fn kill(pid: i32, signal: i32) {
-    assert!(pid > 1, "never everybody");
+    assert!(pid > 1, "pid {pid} is no process of this test");
     assert_eq!(
         unsafe { libc::kill(pid, signal) },
         0,
@@ -303,7 +307,7 @@ pub fn kill(pid: i32, signal: i32) {
 
 /// Sends `signal` with a value.
 pub fn queue(pid: i32, signal: i32, value: usize) {
-    assert!(pid > 1, "never everybody");
+    assert!(pid > 1, "pid {pid} is no process of this test");
     let value = libc::sigval { sival_ptr: value as *mut libc::c_void };
     let answer = unsafe { libc::sigqueue(pid, signal, value) };
     assert_eq!(answer, 0, "sigqueue: {}", std::io::Error::last_os_error());
@@ -323,29 +327,29 @@ pub fn children_of(pid: i32) -> Vec<i32> {
     }
 }
 
-/// Waits until `condition` holds, for what raises no event that a test could wait for.
+/// Waits until `condition` holds. For conditions without an event that a test could wait for.
 pub fn eventually(what: &str, mut condition: impl FnMut() -> bool) {
     let deadline = Instant::now() + WATCHDOG;
     while !condition() {
-        assert!(Instant::now() < deadline, "never came true: {what}");
+        assert!(Instant::now() < deadline, "not in time: {what}");
         thread::sleep(Duration::from_millis(2));
     }
 }
 
-/// Whether a process has ended, reaped or not: whoever has to reap it may take its time.
-pub fn is_gone(pid: i32) -> bool {
+/// Whether a process has exited, reaped or not: its parent may reap it later.
+pub fn has_exited(pid: i32) -> bool {
     let status = fs::read_to_string(format!("/proc/{pid}/status"));
     status.map_or(true, |text| text.lines().any(|line| line.starts_with("State:\tZ")))
 }
 
-/// Starts an init with two receive.py under it, sends it USR1, which is to reach `told` of them, and then USR2,
-/// which ends them.
-pub fn signal_two(command: &mut Command, told: usize) -> Finished {
+/// Starts an init with two receive.py under it, and sends it USR1, which `receivers` of them receive. Then USR2
+/// makes both exit.
+pub fn signal_two(command: &mut Command, receivers: usize) -> Finished {
     let mut run = Running::start(command);
     run.wait_for("ready");
     run.wait_for("ready");
     run.signal_init(libc::SIGUSR1);
-    for _ in 0..told {
+    for _ in 0..receivers {
         run.wait_for("got 10 ");
     }
     run.signal_init(libc::SIGUSR2);

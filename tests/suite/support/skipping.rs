@@ -1,4 +1,4 @@
-//! Tests that cannot run here say so, and fail where they could not be meant to.
+//! A test that cannot run here prints that it is skipped. With CI set, a missing program is a failure.
 
 use std::io::Write;
 use std::path::PathBuf;
@@ -6,8 +6,8 @@ use std::thread;
 
 use super::is_root;
 
-/// Whether `program` is installed. If not, says on stderr, past the test runner's capture, that the test is skipped;
-/// with CI set that is a failure.
+/// Whether `program` is installed. If not, prints on stderr that the test is skipped, past the test runner's
+/// capture; with CI set that is a failure.
 pub fn have(program: &str) -> bool {
     is_there(program) || skipped(&format!("needs {program}, which is not installed"))
 }
@@ -19,12 +19,12 @@ pub fn is_there(program: &str) -> bool {
     dirs.map(|dir| dir.join(program)).any(|file| file.is_file())
 }
 
-/// As [`have`], for a test that only root can run. CI runs the tests as root too, so this is no failure there.
+/// The same for a test that only root can run. CI runs the tests as root too, so this is no failure with CI set.
 pub fn have_root() -> bool {
     is_root() || say_skipped("needs root")
 }
 
-/// Says that this test is skipped; with CI set that is a failure.
+/// Prints that this test is skipped; with CI set that is a failure.
 pub fn skipped(why: &str) -> bool {
     assert!(std::env::var_os("CI").is_none(), "this test {why}");
     say_skipped(why)
@@ -36,7 +36,7 @@ fn say_skipped(why: &str) -> bool {
     false
 }
 
-/// Says something past the test runner's capture.
+/// Prints a line on stderr, past the test runner's capture.
 pub fn say(line: &str) {
     let _ = writeln!(std::io::stderr(), "{line}");
 }
