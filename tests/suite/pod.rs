@@ -420,8 +420,9 @@ fn leaders_that_answer_sigterm_with_sigterm_receive_one_each() {
         for run in &mut leaders {
             assert!(run.wait_for("got").ends_with("got 37"), "stop {stops}: another SIGTERM came");
         }
-        let log = pod.pause.stderr();
-        assert_eq!(log.matches("stopping the pod").count(), stops, "stop {stops}: {log}");
+        let count = || pod.pause.stderr().matches("stopping the pod").count();
+        eventually("podinit has logged the stop", || count() >= stops);
+        assert_eq!(count(), stops, "stop {stops}: {}", pod.pause.stderr());
         kill(pod.init, libc::SIGTERM);
     }
 }
