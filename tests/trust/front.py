@@ -1,7 +1,7 @@
-"""What tests/trust/floods and tests/trust/races have in common: the command line, the build, and the account.
+"""What tests/trust/floods and tests/trust/races have in common: the command line, the build, and the report.
 
-The work is done in C (c/driver.c starts inits and judges, c/actor.c runs under them), since a race needs many rounds.
-Each case is a driver of its own, as PID 1 of a PID namespace, so that nothing of it is left when it ends.
+The tests are in C (c/driver.c starts inits and checks the outcome, c/actor.c is their workload), since a race needs many
+rounds. Each case has a driver of its own, which is PID 1 of a PID namespace, so that no process is left when it exits.
 """
 
 import argparse
@@ -18,13 +18,13 @@ from typing import NamedTuple
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
 
-# The exit status by which a driver says that its case cannot run here.
+# The exit status of a driver whose case cannot run here.
 SKIPPED = 77
 
-# How much of a failed case's account is shown.
+# How many lines of a failed case's report are printed.
 DETAILS = 40
 
-# A driver watches each of its rounds; this is for the driver itself, in seconds.
+# A driver has a time limit for each of its rounds. This is the limit for the driver itself, in seconds.
 WATCHDOG = {"quick": 300, "long": 3 * 3600}
 
 
@@ -41,7 +41,7 @@ def parse(description, cases):
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument("--quick", action="store_true", help="fewer rounds: 2 to 3 minutes in all")
     parser.add_argument("--rounds", type=int, help="that many rounds in each case")
-    parser.add_argument("--seed", type=int, help="for the random moments; printed, so that a run can be repeated")
+    parser.add_argument("--seed", type=int, help="of the random numbers; a failed case prints it")
     parser.add_argument("--list", action="store_true", help="print the names of the cases")
     parser.add_argument("case", nargs="*", help="the cases to run, by name; all if there are none")
     words = parser.parse_args()
@@ -52,7 +52,7 @@ def parse(description, cases):
 
 
 def binary_under_test():
-    """PODINIT_UNDER_TEST, or what cargo makes."""
+    """PODINIT_UNDER_TEST, or the binary that cargo builds."""
     if "PODINIT_UNDER_TEST" in os.environ:
         return Path(os.environ["PODINIT_UNDER_TEST"])
     subprocess.run(["cargo", "build", "--quiet", "--release"], cwd=ROOT, check=True)
@@ -60,7 +60,7 @@ def binary_under_test():
 
 
 def build(folder):
-    """The driver, the actor and a copy of the init, where every user can execute them."""
+    """Makes the driver, the actor and a copy of the init, where every user can execute them."""
     sources = sorted((HERE / "c").glob("*.c"))
     compiler = ["gcc", "-O2", "-static", "-Wall", "-Wextra", "-Werror", "-o"]
     actor = [source for source in sources if source.name in ("actor.c", "common.c")]
@@ -74,9 +74,9 @@ def build(folder):
 
 
 def run(case, rounds, seed, folder, watchdog):
-    """Runs one case, and returns its exit status, its figures and its account of what failed."""
+    """Runs one case, and returns its exit status, its figures and its report of what failed."""
     command = [
-        # Ends with this program, however that ends.
+        # Killed when this program exits or is killed.
         *("setpriv", "--pdeathsig", "KILL", "--"),
         *("unshare", "--fork", "--pid", "--mount", "--mount-proc", "--kill-child=KILL", "--"),
         *(folder / "driver", case.name, str(rounds), folder / "podinit", folder / "actor", str(seed)),
@@ -90,13 +90,13 @@ def run(case, rounds, seed, folder, watchdog):
         figures, details = driver.communicate()
         return 1, f"{figures.strip()} not done after {watchdog} s", details
     finally:
-        # As after ^C. What is in the namespace ends with it.
+        # After ^C too. The kernel kills all processes of its namespace.
         driver.kill()
     return driver.returncode, figures.strip(), details
 
 
 def report(case, status, figures, details, seconds, seed):
-    """Prints the case's line, and returns which of the three it was."""
+    """Prints the case's line, and returns its outcome: passed, failed or skipped."""
     outcome = {0: "passed", SKIPPED: "skipped"}.get(status, "failed")
     shown = outcome.upper() if outcome == "failed" else outcome
     print(f"{shown:8} {case.name}: {figures or f'exit status {status}'} ({seconds:.0f} s)", flush=True)
@@ -119,7 +119,7 @@ def main(description, cases):
     chosen = [case for case in cases if not words.case or case.name in words.case]
     count = {"passed": 0, "failed": 0, "skipped": 0}
     seed = words.seed if words.seed is not None else int(time.time())
-    # ^C and TERM leave nothing behind either.
+    # SIGTERM is handled as ^C is, so that the directory is removed.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     with tempfile.TemporaryDirectory(prefix="floods-and-races-") as name:
         folder = Path(name)

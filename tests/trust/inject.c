@@ -1,24 +1,25 @@
-// Runs a program as PID 1 of a new PID namespace (or, with -w, as a child of that PID 1), and lets one of its system
-// calls fail. The fault hits that program alone: the process itself, and its vfork children up to their execve. What
-// they execute runs untraced.
+// Runs a program as PID 1 of a new PID namespace (or, with -w, as a child of that PID 1), and makes one of its system
+// calls fail. The fault is injected into that program alone: into the process itself, and into its vfork children up to
+// their execve. The programs that they execute are not traced.
 //
 //     inject [-b FROM:TO]... [-f ROLE:CALL:ERRNO:NTH] [-i] [-t] [-w] [--] PROGRAM [ARG...]
 //
 // -b  bind mounts a file, in the program's mount namespace alone
-// -f  lets the NTH call of that number by that role fail (0: every call), without being made
-// -i  follows the first child over its execve: it is the same program once more
-// -t  with -w, gives the program a terminal (this one's stdin) and its foreground, as a shell does
-// -w  has a ward of its own as PID 1, which reports on stdout what the program did not reap, and what it left behind
+// -f  makes the NTH call of that number by that role fail (0: every call); the kernel does not run it
+// -i  traces the first child after its execve too: it executes the same program
+// -t  with -w, the program has the stdin of this one as its terminal, and is in the foreground, as under a shell
+// -w  PID 1 is a ward, and the program its child. The ward prints what the program did not reap, and which processes
+//     it left behind
 //
-// HUP, TERM and USR1 are passed on to the program. Descriptor 3 gets the report, a line each:
+// SIGHUP, SIGTERM and SIGUSR1 are forwarded to the program. The report is written to descriptor 3, one line each:
 //
-//     pid N          the program's pid, as seen from here
+//     pid N          the program's pid in the outer PID namespace
 //     idle           it waits for signals (a read or a poll after signalfd), the first hundred times
-//     exit N         it exited; or `signal N`; or `spin` if it was killed for making too many calls
-//     hits N         how many calls failed by our doing
+//     exit N         it exited; or `signal N`: it was killed; or `spin`: it was killed since it made too many calls
+//     hits N         how many faults were injected
 //     call ROLE N M  that role made M calls of number N
 //
-// ptrace(2) has the rules that this follows; the process is seized, so that its group stops are real ones.
+// See ptrace(2). The process is traced with PTRACE_SEIZE, so that its group stops are real ones.
 #define _GNU_SOURCE
 #include <elf.h>
 #include <err.h>
@@ -43,15 +44,15 @@
 
 enum { REPORT = 3, MAX_CALLS = 5000, MAX_IDLE = 100, CALL_NUMBERS = 1024 };
 
-// What a process is in the middle of. A C library's start ends where podinit's main blocks all signals.
+// What a process runs. The start of the C library ends where podinit's main blocks all signals.
 enum role { LIBC, INIT, CHILD, INNER_LIBC, INNER, INNER_CHILD, ROLES, UNKNOWN };
 static const char *const role_names[ROLES] = {"libc", "init", "child", "inner-libc", "inner", "inner-child"};
 
 struct tracee {
     pid_t pid; // 0: a free place
     enum role role;
-    int fault;       // the errno that the call under way is to fail with
-    long call;       // the call under way
+    int fault;       // the errno that the current call has to fail with
+    long call;       // the current call
     long mailbox;    // its signalfd; 0: none yet
 };
 
@@ -67,13 +68,13 @@ static long counts[UNKNOWN + 1][CALL_NUMBERS], all_calls, hits, idles;
 static int follow_inner, spun, crash;
 static volatile sig_atomic_t target; // the program, while it may be signalled
 
-static void pass_on(int signal) {
+static void forward(int signal) {
     int saved = errno;
     if (target > 1) kill(target, signal);
     errno = saved;
 }
 
-// ---- the program's side, before it is executed
+// ---- the process of the program, before it is executed
 
 static void make_mounts(char **binds, int number) {
     if (unshare(CLONE_NEWNS)) err(99, "unshare");
@@ -86,7 +87,7 @@ static void make_mounts(char **binds, int number) {
     }
 }
 
-// Says that it is there, waits for the tracer, and becomes the program.
+// Writes that it is ready, waits for the tracer, and executes the program.
 static void execute(char **words, int say, int wait) {
     char byte = 0;
     if (write(say, &byte, 1) != 1 || read(wait, &byte, 1) != 1) _exit(99);
@@ -96,7 +97,7 @@ static void execute(char **words, int say, int wait) {
     err(99, "%s", words[0]);
 }
 
-// PID 1 where the program is not: waits for it, and says what it should not have to do itself.
+// PID 1 where the program is not: waits for it, and prints what PID 1 had to do in its place.
 static void be_ward(pid_t program, int has_terminal) {
     int status, orphans = 0;
     for (pid_t pid; (pid = waitpid(-1, &status, 0)) != program;) {
@@ -126,7 +127,7 @@ static void start_under_ward(char **words, int say, int wait, int has_terminal) 
     be_ward(pid, has_terminal);
 }
 
-// ---- the tracer's side
+// ---- the tracer
 
 static struct tracee *find(pid_t pid) {
     for (struct tracee *it = tracees; it < tracees + 8; it++)
@@ -224,7 +225,7 @@ static void on_birth(struct tracee *parent) {
 }
 
 static void on_exec(struct tracee *it) {
-    if (it->role == LIBC) return; // the program itself begins
+    if (it->role == LIBC) return; // the exec of the program itself
     if (it->role == CHILD && follow_inner) {
         *it = (struct tracee){.pid = it->pid, .role = INNER_LIBC};
         return;
@@ -233,8 +234,8 @@ static void on_exec(struct tracee *it) {
     it->pid = 0;
 }
 
-// A signal is about to be delivered. A fault, or abort(3)'s last resort, would not end a PID 1 that is traced, and come
-// again for ever; without a tracer it ends it (force_sig_info_to_task in Linux).
+// A signal is about to be delivered. A fault, or the last step of abort(3), kills a PID 1 without a tracer
+// (force_sig_info_to_task in Linux). It would not kill a traced PID 1, and would be raised again and again.
 static void on_signal(struct tracee *it, int signal) {
     siginfo_t info;
     int faults = signal == SIGSEGV || signal == SIGBUS || signal == SIGILL || signal == SIGFPE || signal == SIGTRAP;
@@ -250,7 +251,7 @@ static void on_stop(pid_t pid, int status) {
     int signal = WSTOPSIG(status), event = status >> 16;
     struct tracee *it = find(pid);
     if (!it) {
-        // A child whose parent's own stop is still to come; it waits for that.
+        // A child whose parent has not reported the fork yet. It stays stopped until then.
         add(pid, UNKNOWN);
         return;
     }
@@ -299,12 +300,12 @@ static void watch(pid_t program) {
     sigset_t signals, before;
     sigemptyset(&signals);
     for (const int *it = (int[]){SIGHUP, SIGTERM, SIGUSR1, 0}; *it; it++) {
-        signal(*it, pass_on);
+        signal(*it, forward);
         sigaddset(&signals, *it);
     }
     for (;;) {
         int status;
-        // Peeked at with its pid still taken, and only then reaped, with nothing passed on in between.
+        // First without reaping, so that the pid stays in use. It is reaped while no signal can be forwarded.
         siginfo_t info;
         if (waitid(P_ALL, 0, &info, WEXITED | WSTOPPED | WNOWAIT | __WALL)) {
             if (errno == EINTR) continue;
@@ -331,13 +332,13 @@ static void parse_fault(const char *text) {
         if (!strcmp(name, role_names[role])) fault.role = role;
 }
 
-// The only child of a ward, which is there by now.
+// The only child of a ward, which has been forked by now.
 static pid_t child_of(pid_t ward) {
     char path[64];
     pid_t pid;
     snprintf(path, sizeof path, "/proc/%d/task/%d/children", ward, ward);
     FILE *file = fopen(path, "r");
-    if (!file || fscanf(file, "%d", &pid) != 1) errx(99, "%s says nothing", path);
+    if (!file || fscanf(file, "%d", &pid) != 1) errx(99, "%s has no pid", path);
     fclose(file);
     return pid;
 }
@@ -355,15 +356,15 @@ int main(int argc, char **argv) {
         }
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (pipe2(ready, O_CLOEXEC) || pipe2(go, O_CLOEXEC) || unshare(CLONE_NEWPID)) err(99, "set up");
-    // Neither the machine's limit of descriptors, which may be a billion, nor who else uses this uid's queue of signals
-    // is to play a part.
+    // The result must not depend on the machine's limit of descriptors, which may be a billion, or on the signals
+    // that other processes of this uid have pending.
     setrlimit(RLIMIT_NOFILE, &(struct rlimit){1024, 1024});
     setrlimit(RLIMIT_SIGPENDING, &(struct rlimit){RLIM_INFINITY, RLIM_INFINITY});
     pid_t first = fork();
     if (first < 0) err(99, "fork");
     if (first == 0) {
         prctl(PR_SET_PDEATHSIG, SIGKILL);
-        close(go[1]); // so that it notices the tracer's end while it waits
+        close(go[1]); // so that its read ends when the tracer exits
         make_mounts(binds, number);
         if (ward) start_under_ward(argv + optind, ready[1], go[0], terminal);
         prctl(PR_SET_PDEATHSIG, 0);
@@ -371,7 +372,7 @@ int main(int argc, char **argv) {
     }
     char byte;
     close(ready[1]);
-    if (read(ready[0], &byte, 1) != 1) errx(99, "it did not get as far as its start");
+    if (read(ready[0], &byte, 1) != 1) errx(99, "the program was not started");
     pid_t program = ward ? child_of(first) : first;
     trace(program);
     if (write(go[1], "", 1) != 1) err(99, "go");

@@ -1,7 +1,7 @@
-"""The lives of podinit that the faults are injected into, and how one is run.
+"""The runs of podinit that the faults are injected into.
 
-A scenario says how podinit is started, what the driver does meanwhile (a reaction to each line that the workload
-prints and to each report of the injector), and which lines and exit status come of it without a fault.
+A scenario has the command line of podinit, what the driver does meanwhile (a reaction to each line that the workload
+prints and to each report of the injector), and which lines and exit status are the outcome without a fault.
 """
 
 import os
@@ -11,10 +11,10 @@ import subprocess
 import time
 from dataclasses import dataclass, field
 
-# How long a run may take, for each unit of patience: a grace of 5 s, and what the workload waits for. Without faults it is
-# a tenth of a second.
+# How long a run may take, for each unit of patience: a grace of 5 s, and the waits of the workload. A run without a fault
+# takes a tenth of a second.
 WATCHDOG = 10
-# How long the workload waits for what should come, in milliseconds, for each unit of patience.
+# How long the workload waits for a signal, in milliseconds, for each unit of patience.
 WAIT = 2000
 
 PASSWD = "root:x:0:0:root:/root:/bin/sh\napp:x:1000:100::/srv/app:/bin/sh\n"
@@ -25,12 +25,12 @@ STARTED = ["started", "orphan reaped", "ready"]
 
 @dataclass
 class Scenario:
-    """One life of podinit."""
+    """How podinit is started, and the outcome without a fault."""
 
     name: str
     why: str
     arguments: list  # of podinit; WORKLOAD stands for the workload's path
-    lines: list  # what the workload says, in any order
+    lines: list  # what the workload prints, in any order
     status: int = 7
     injector: list = field(default_factory=list)  # the injector's own options
     react: object = None  # called with the run and each line of the workload and of the injector
@@ -55,7 +55,7 @@ class Run:
             self.environment.pop(name, None)
         self._start(fault)
         try:
-            self._live()
+            self._read_all()
         finally:
             self._end()
 
@@ -85,8 +85,8 @@ class Run:
         if scenario.has_terminal:
             os.close(stdin)
 
-    def _live(self):
-        """Reads what comes until podinit has ended and all have let go of the pipes."""
+    def _read_all(self):
+        """Reads the pipes until no process has them open."""
         selector = selectors.DefaultSelector()
         texts = {}
         for fd in [self.out, self.err, self.reports]:
@@ -104,7 +104,7 @@ class Run:
                 if not data:
                     selector.unregister(key.fd)
                     if key.fd == self.reports:
-                        self._let_go()
+                        self._close_out_end()
                     continue
                 texts[key.fd] += data
                 if key.fd == self.err:
@@ -139,7 +139,7 @@ class Run:
             self.injector.send_signal(number)
 
     def enter(self, words, prefix=()):
-        """Has the workload enter podinit's namespaces, as a container's process does."""
+        """Starts the workload in podinit's namespaces, as a process of a container."""
         words = ["nsenter", "-t", str(self.pid), "-p", "-m", *prefix, str(self.tools.workload), *words]
         self.entered.append(
             subprocess.Popen(words, stdin=subprocess.PIPE, stdout=self.out_end, stderr=subprocess.DEVNULL,
@@ -150,13 +150,13 @@ class Run:
         for process in self.entered:
             process.stdin.close()
 
-    def _let_go(self):
+    def _close_out_end(self):
         if self.out_end is not None:
             os.close(self.out_end)
             self.out_end = None
 
     def _end(self):
-        self._let_go()
+        self._close_out_end()
         for process in self.entered:
             if not process.stdin.closed:
                 process.stdin.close()
@@ -182,7 +182,7 @@ def with_a_non_child(run, line):
 
 
 def as_a_pod(run, line):
-    """Two containers enter; a HUP; TERM from outside; then the containers end, as the engine has them."""
+    """Two containers enter; SIGHUP; SIGTERM from outside; then the containers exit, as when the engine stops them."""
     if line == "idle" and not run.entered:
         run.enter(["leader", "app", "handler"])
         run.enter(["leader", "sidecar"], prefix=["unshare", "-m"])
@@ -222,7 +222,7 @@ SCENARIOS = [
     Scenario("ns", "--pid-namespace, both podinits",
              ["--pid-namespace", "WORKLOAD", "main"], [*STARTED, "got 15", "flushed"], injector=["-w", "-i"],
              react=terminate_when_ready),
-    Scenario("kill", "--kill-after and --grace: neither the main process nor a worker ends by TERM",
+    Scenario("kill", "--kill-after and --grace: neither the main process nor a worker exits on SIGTERM",
              ["--kill-after", "50ms", "--grace", "50ms", "WORKLOAD", "main", "stubborn"], [*STARTED, "got 15"],
              status=137, injector=["-w"], react=terminate_when_ready),
     Scenario("tty", "a job of a shell, in the foreground of a terminal",
@@ -231,7 +231,7 @@ SCENARIOS = [
     Scenario("die", "--die-alike, a main process that is killed",
              ["--die-alike", "WORKLOAD", "main", "die"], [*STARTED, "got 15", "flushed"], status=("signal", 9),
              injector=["-w"], react=terminate_when_ready, quick=False),
-    Scenario("dumb", "called dumb-init: a session for the workload, and nobody waited for at exit",
+    Scenario("dumb", "called dumb-init: a session for the workload, and no wait at exit",
              ["WORKLOAD", "main"], [*STARTED, "got 15"], react=terminate_when_ready, called="dumb-init", failures=(1, 2, 2),
              quick=False),
     Scenario("gone", "a program that does not exist",

@@ -1,13 +1,14 @@
-// What podinit is given to run while a fault hits it. It says on stdout, a line each, what a workload notices of its
-// init; the driver compares that with a run without faults.
+// The workload that podinit runs while faults are injected into it. It prints what it observes of its init, one line
+// each. The driver compares the lines with those of a run without faults.
 //
 //     workload main [show] [queue] [stubborn] [die] [terminal]
-//                               a main process: makes an orphan and a worker in a session of its own, gets
-//                               TERM, and exits with 7
-//     workload late             a non-child: ends a moment after TERM
-//     workload leader NAME [handler]   a container's leader: gets HUP if it has a handler; ends with its stdin
+//                               a main process: makes an orphan and a worker in a session of its own, receives
+//                               SIGTERM, and exits with 7
+//     workload late             a non-child: exits a moment after SIGTERM
+//     workload leader NAME [handler]
+//                               a container leader: receives SIGHUP with `handler`; exits when its stdin ends
 //
-// TRUST_PATIENCE is how many milliseconds it waits for what does not come.
+// TRUST_PATIENCE is how many milliseconds it waits for a signal or a reaped orphan.
 #define _GNU_SOURCE
 #include <errno.h>
 #include <poll.h>
@@ -33,7 +34,7 @@ static void sleep_ms(long ms) {
     while (nanosleep(&time, &time) && errno == EINTR) {}
 }
 
-// Waits for one of the blocked signals and says which; or that it has missed `wanted`.
+// Waits for one of the blocked signals and prints its number, or that `wanted` was missed.
 static int await(const sigset_t *set, int wanted) {
     struct timespec time = {patience / 1000, patience % 1000 * 1000000};
     siginfo_t info;
@@ -47,7 +48,7 @@ static int await(const sigset_t *set, int wanted) {
     return signal;
 }
 
-// A grandchild whose parent has ended ends too; the init has to reap it, or its pid stays.
+// Makes a grandchild that exits after its parent. The pid stays in use until init reaps it.
 static void make_orphan(const char *name) {
     int ends[2], go[2];
     pid_t orphan = 0;
@@ -113,7 +114,7 @@ static void show_identity(void) {
     dprintf(1, ", in %s, A=%s HOME=%s\n", getcwd(directory, sizeof directory), a ? a : "", home ? home : "");
 }
 
-// What an init must hand on as it found it.
+// Checks what init must not change: the signal mask; and the process group and the foreground.
 static void check_inheritance(int has_terminal) {
     sigset_t mask;
     sigprocmask(SIG_SETMASK, NULL, &mask);
@@ -145,7 +146,7 @@ static int be_main(char **words) {
     dprintf(1, "ready\n");
     await(&set, SIGTERM);
     if (stubborn) {
-        // Whether init kills is the question; what it does then to a process that has ended is another one.
+        // It must not exit before init kills it.
         sleep_ms(patience);
         dprintf(1, "not killed\n");
     }

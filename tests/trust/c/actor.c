@@ -1,4 +1,4 @@
-/* What runs under the init: `actor ROLE [ARGUMENT...]`. Each role says above its function what it does. */
+/* The workload of an init: `actor ROLE [ARGUMENT...]`. What a role does is described above its function. */
 #include "common.h"
 
 #include <err.h>
@@ -13,7 +13,7 @@
 /* How long a worker needs to flush: long enough to notice a second SIGTERM. */
 #define FLUSH_US 1000
 
-/* How many processes that come and go there are at a time, as far as there are pids for them. */
+/* How many short-lived processes there are at a time, if there are enough pids. */
 #define CROWD 8
 
 /* How many processes of a group wait beside them. */
@@ -50,7 +50,7 @@ static void end(int signal, siginfo_t *info, void *context)
     _exit(0);
 }
 
-/* A queued signal brings the number of those before it. */
+/* The value of a queued signal is the number of those before it. */
 static void count_queued(int signal, siginfo_t *info, void *context)
 {
     (void)signal, (void)context;
@@ -66,7 +66,7 @@ static void count_queued(int signal, siginfo_t *info, void *context)
     shared->hits++;
 }
 
-/* A standard signal: notes how many had been sent when it came. Those that came after it are yet to come. */
+/* A standard signal: records how many had been sent when it was received. */
 static void count_standard(int signal, siginfo_t *info, void *context)
 {
     (void)info, (void)context;
@@ -93,7 +93,7 @@ static void wait_for_start(int actor)
     spin_until(now() + shared->delay[actor]);
 }
 
-/* Makes this process an orphan in a session of its own; the first process of the actor goes on elsewhere. */
+/* Forks an orphan in a session of its own. Returns true in the orphan, and false in the first process. */
 static bool fork_daemon(void)
 {
     pid_t pid = fork();
@@ -109,7 +109,7 @@ static bool fork_daemon(void)
     return false;
 }
 
-/* A worker that flushes after SIGTERM. SIGTERM is blocked but while it waits. */
+/* A worker that flushes after SIGTERM. SIGTERM is blocked except while it waits. */
 static _Noreturn void work(void)
 {
     handle(SIGTERM, count_term);
@@ -117,7 +117,7 @@ static _Noreturn void work(void)
     while (shared->terms == 0)
         sigsuspend(&none);
     sigprocmask(SIG_SETMASK, &none, NULL);
-    /* A further SIGTERM ends a sleep early. */
+    /* A further SIGTERM interrupts the sleep. */
     for (long until = now() + FLUSH_US * 1000L; now() < until;)
         usleep(100);
     shared->flushed++;
@@ -168,8 +168,8 @@ static int late(char *args[])
     return 0;
 }
 
-/* sleeper: exits with 143 if SIGTERM was blocked at its start and arrives; else is killed by it; after four
- * seconds exits with 0. */
+/* sleeper: exits with 143 if SIGTERM was blocked at its start and arrives. If it was not blocked, SIGTERM kills it.
+ * Without SIGTERM it exits with 0 after four seconds. */
 static int sleeper(char *args[])
 {
     (void)args;
@@ -184,13 +184,13 @@ static int sleeper(char *args[])
     return 0;
 }
 
-/* pairs main|rest|leader COUNT: SIGCONT and SIGSTOP to PID 1, which the second takes back the first of, and
- * which stops no PID 1. By the main process, by what it leaves, or by a container's leader that stops the pod.
- * */
+/* pairs main|remaining|leader COUNT: sends pairs of SIGCONT and SIGSTOP to PID 1. The SIGSTOP discards the pending
+ * SIGCONT, and does not stop a PID 1. The sender is the main process, a remaining process, or a container leader
+ * that stops the pod. */
 static int pairs(char *args[])
 {
     signal(SIGTERM, SIG_IGN);
-    if (strcmp(args[0], "rest") == 0 && !fork_daemon()) {
+    if (strcmp(args[0], "remaining") == 0 && !fork_daemon()) {
         await_int(&shared->ready, 1, 10000);
         _exit(MAIN_STATUS);
     }
@@ -206,7 +206,7 @@ static int pairs(char *args[])
     wait_for_signals();
 }
 
-/* Forks processes that live for a moment, for as long as there are any pids, and reaps them. */
+/* Forks short-lived processes, as far as there are pids, and reaps them. */
 static _Noreturn void crowd(void)
 {
     int living = 0;
@@ -247,7 +247,7 @@ static void fork_crowd(bool bystanders)
     crowd();
 }
 
-/* Members that neither come nor go: the more there are, the longer it takes from a look at one to a signal. */
+/* Members that do not exit: the more there are, the more time passes from a look at one member to the signal. */
 static void fork_idle_members(void)
 {
     for (int n = 0; n < IDLE; n++)
@@ -255,11 +255,11 @@ static void fork_idle_members(void)
             wait_for_signals();
 }
 
-/* churn [members]: the main process of a group whose members come and go, beside bystanders in another session;
- * with `members` without the bystanders. Counts the queued signals. */
+/* churn [members]: the main process of a group whose members are short-lived, beside bystanders in another session.
+ * With `members` without the bystanders. Counts the queued signals. */
 static int churn(char *args[])
 {
-    /* What members do with it; this process takes over before it is ready. */
+    /* The handlers of the members. This process has others once it is ready. */
     handle(QUEUED, count_hit);
     handle(SIGTERM, end);
     if (!args[0])
@@ -272,8 +272,8 @@ static int churn(char *args[])
     wait_for_signals();
 }
 
-/* keeper INIT ACTOR ROUNDS: PID 1 of a namespace in which the init is an ordinary process, beside bystanders;
- * queues signals to the init. Exits with 0 if the main process got all of them. */
+/* keeper INIT ACTOR ROUNDS: PID 1 of a namespace in which the init is an ordinary process, beside bystanders.
+ * Queues signals to the init. Exits with 0 if the main process received all of them. */
 static int keeper(char *args[])
 {
     pid_t init = fork();
@@ -316,9 +316,9 @@ static void flush_and_exit(int signal, siginfo_t *info, void *context)
     _exit(0);
 }
 
-/* leader SLOT [short|crowd|idle]: a container's leader, which counts SIGHUPs and queued signals, and flushes on
- * SIGTERM. `short`: exits in the moment of the race. `crowd`: has children that come and go and are no leaders.
- * `idle`: does not count what is queued. */
+/* leader SLOT [short|crowd|idle]: a container leader, which counts SIGHUPs and queued signals, and flushes on
+ * SIGTERM. `short`: exits in the moment of the race. `crowd`: has short-lived children, which are no leaders.
+ * `idle`: does not count queued signals. */
 static int leader(char *args[])
 {
     leader_slot = atoi(args[0]);
@@ -359,7 +359,7 @@ static int say(char *args[])
     return send(1, atoi(args[0])) < 0;
 }
 
-/* Makes orphans, fifty at a time: children of a process that exits before them. The pipe ends with it. */
+/* Makes orphans, fifty at a time. Their parent exits first, which closes the pipe that they read. */
 static void make_orphans(long count)
 {
     enum { BATCH = 50 };
@@ -389,7 +389,7 @@ static void make_orphans(long count)
     }
 }
 
-/* A thousand of them, so that the init has run all of its code; and those of the flood. */
+/* Makes a thousand orphans first, so that the init has run all of its code, and then those of the flood. */
 static _Noreturn void flood_with_orphans(long count)
 {
     while (!await_int(&shared->go, 1, 1000))
@@ -401,7 +401,7 @@ static _Noreturn void flood_with_orphans(long count)
     _exit(0);
 }
 
-/* counter [ORPHANS]: counts what arrives; beside a process that makes orphans, if any are to be made. */
+/* counter [ORPHANS]: counts the signals that it receives. With ORPHANS a child of it makes so many orphans. */
 static int counter(char *args[])
 {
     for (int kind = 0; kind < FLOOD_KINDS; kind++)
@@ -414,8 +414,8 @@ static int counter(char *args[])
     wait_for_signals();
 }
 
-/* stubborn [main]: exits and leaves a process that cannot be terminated, or is that itself. Nothing that
- * arrives ends it, and it wants none of it. */
+/* stubborn [main|leader]: a process that ignores every signal. With `main` it is the main process, with `leader` a
+ * container leader that stops the pod; otherwise it remains when the main process has exited. */
 static int stubborn(char *args[])
 {
     for (int number = 1; number <= SIGRTMAX; number++)

@@ -30,7 +30,7 @@ void map_shared(void)
 {
     shared = mmap(NULL, sizeof *shared, PROT_READ | PROT_WRITE, MAP_SHARED, SHARED_FD, 0);
     if (shared == MAP_FAILED)
-        err(1, "mmap: to be run by the driver");
+        err(1, "mmap: not started by the driver");
 }
 
 long now(void)
@@ -46,7 +46,7 @@ void spin_until(long moment)
         ;
 }
 
-/* Lets others run at first; then sleeps, since they may need this processor for longer. */
+/* Yields the processor at first; then sleeps, since other processes may need it for longer. */
 static void pass_time(int *turns)
 {
     if (++*turns < 200)
@@ -108,6 +108,6 @@ void handle(int signal, void (*handler)(int, siginfo_t *, void *))
 int send(pid_t pid, int signal)
 {
     if (pid < 1)
-        errx(1, "never a signal to more than one process");
+        errx(1, "pid %d is not that of one process", pid);
     return kill(pid, signal);
 }

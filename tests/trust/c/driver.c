@@ -1,6 +1,6 @@
 /* usage: driver CASE ROUNDS INIT ACTOR [SEED]
  *
- * To be run as PID 1 of a PID namespace with its own /proc, so that nothing is left when it ends. */
+ * Runs as PID 1 of a PID namespace with a /proc of its own, so that no process is left when it exits. */
 #include "driver.h"
 
 #include <dirent.h>
@@ -27,11 +27,11 @@ const char *init_path;
 const char *actor_path;
 long rounds;
 
-/* Where the init's stderr goes, emptied at each start. */
+/* The file for the stderr of the init. It is emptied at each start. */
 static int log_fd;
 
-/* Sets pid_max of the PID namespace that this process, its PID 1, has just been born into. The machine's own
- * must never be changed; so the caller has made sure that the kernel keeps one for each namespace. */
+/* Sets pid_max of the PID namespace of this process, which is its PID 1. The pid_max of the machine must never be
+ * changed: the caller has checked that the kernel has one for each namespace. */
 static void limit_pids(int pid_max)
 {
     char text[16];
@@ -45,7 +45,7 @@ static void limit_pids(int pid_max)
 /* The user that the current init and its workload run as, if not root. */
 static uid_t user;
 
-/* Becomes that user. To be ended with the driver has to be asked for afterwards (prctl(2)). */
+/* Becomes that user. PR_SET_PDEATHSIG has to be set after that: a change of uid clears it (prctl(2)). */
 static void become_user(void)
 {
     if (user && (setgroups(0, NULL) < 0 || setresgid(user, user, user) < 0 || setresuid(user, user, user) < 0))
@@ -145,8 +145,8 @@ bool pids_can_be_limited(void)
     return can;
 }
 
-/* Reaps all children that have ended but the init. A PID 1 that ends waits for those that entered its
- * namespace. */
+/* Reaps all children that have exited, except the init. The exit of a PID 1 waits until those that entered its
+ * namespace are reaped. */
 void reap_entered(struct init init)
 {
     siginfo_t ended = {0};
@@ -159,7 +159,7 @@ void reap_entered(struct init init)
 
 void kill_init(struct init init)
 {
-    /* All that it has in its care if it is no PID 1; so all but this process, which is PID 1 itself. */
+    /* The init may be no PID 1, so every process but this one is killed, which is PID 1 of the namespace. */
     if (getpid() != 1)
         errx(1, "never a signal to every process of the machine");
     signal_init(init, SIGKILL);
@@ -193,7 +193,7 @@ bool exited_with(int status, int code)
     return status != -1 && WIFEXITED(status) && WEXITSTATUS(status) == code;
 }
 
-/* A mount namespace for each slot: where no cgroup tells containers apart, these do. */
+/* A mount namespace for each slot: where all containers have one cgroup, podinit distinguishes them by it. */
 static int slot_namespace(int slot)
 {
     static int namespaces[SLOTS];
@@ -272,7 +272,7 @@ static long count_descriptors(pid_t pid)
 
 struct footprint footprint_of(struct init init)
 {
-    /* What it is busy with is not what it keeps. */
+    /* Memory that it uses while it handles signals is not counted. */
     usleep(100000);
     return (struct footprint){
         .rss_kib = proc_field(init.pid, "status", "VmRSS:"),
@@ -281,21 +281,21 @@ struct footprint footprint_of(struct init init)
     };
 }
 
-/* init's allocator keeps what the longest list of processes took, and how many processes are seen at once is chance: with
- * 5,000, 20,000 and 60,000 orphans 0 to 4 KiB more, once in ten runs 12. A leak of 64 bytes a signal would be 70. */
+/* init's allocator keeps the memory of the longest list of processes, and the length of the list is chance: with
+ * 5,000, 20,000 and 60,000 orphans 0 to 4 KiB more, once in ten runs 12. A leak of 64 bytes for each signal would
+ * be 70 KiB. */
 #define CHANCE_KIB 16
 
 bool compare_footprints(struct footprint before, struct footprint after)
 {
     printf("; VmRSS %ld -> %ld KiB, private dirty %ld -> %ld KiB, descriptors %ld -> %ld",
            before.rss_kib, after.rss_kib, before.private_dirty_kib, after.private_dirty_kib, before.descriptors, after.descriptors);
-    /* Another page of the stack or the heap may be touched by chance; what leaks a byte an orphan takes more.
-     * */
+    /* One more page of the stack or the heap may be used by chance. A leak of a byte for each orphan takes more. */
     return after.rss_kib <= before.rss_kib + CHANCE_KIB &&
            after.private_dirty_kib <= before.private_dirty_kib + CHANCE_KIB && after.descriptors == before.descriptors;
 }
 
-/* Prints the first line of a file of /proc/PID, or what follows a field of it. */
+/* Prints the first line of a file of /proc/PID that begins with `field`. */
 static void print_field(pid_t pid, const char *file, const char *field)
 {
     char path[64], line[256];
@@ -335,7 +335,7 @@ void print_log(void)
     char text[4096];
     ssize_t length = pread(log_fd, text, sizeof text, 0);
     if (length > 0)
-        fprintf(stderr, "  it said: %.*s", (int)length, text);
+        fprintf(stderr, "  stderr of the init: %.*s", (int)length, text);
 }
 
 bool log_has(const char *text)
@@ -377,7 +377,7 @@ int main(int argc, char *argv[])
     if (argc < 5)
         errx(2, "usage: driver CASE ROUNDS INIT ACTOR [SEED]");
     if (getpid() != 1)
-        errx(2, "to be run as PID 1 of a PID namespace of its own");
+        errx(2, "not PID 1 of a PID namespace of its own");
     rounds = atol(argv[2]);
     init_path = argv[3];
     actor_path = argv[4];

@@ -1,11 +1,11 @@
-/* The driver: it starts inits in PID namespaces of their own, and judges what comes of it. */
+/* The driver: it starts inits in PID namespaces of their own, and checks the outcome. */
 #ifndef DRIVER_H
 #define DRIVER_H
 
 #include "common.h"
 
-/* A round that takes longer hangs. Longer than any busy machine keeps a process waiting, and shorter than
- * the deadlines that the init under test has in the rounds that must not reach them. */
+/* A round that takes longer has hung. It is longer than a process waits on a busy machine, and shorter than the
+ * deadlines of the init under test in the rounds that must not reach them. */
 #define HANG_MS 4000
 
 /* A case that hangs this often is not run to its end. */
@@ -34,8 +34,8 @@ struct start {
     int pid_max;
     /* Started with SIGTERM blocked. */
     bool term_blocked;
-    /* With a user of its own, and so is whatever enters its namespace. RLIMIT_SIGPENDING is for all processes
-     * of one user, so that root's queue may be full for reasons that are none of a test's. */
+    /* With a uid of its own, which the processes that enter its namespace have too. RLIMIT_SIGPENDING counts all
+     * processes of a uid, so that the queue of root may be full because of another program. */
     bool own_user;
     /* RLIMIT_SIGPENDING; 0 leaves it as it is. */
     int pending_limit;
@@ -43,40 +43,41 @@ struct start {
 
 struct init start_init(const struct start *start);
 
-/* Waits for the end of an init, and returns its wait status; -1 if it does not end in time. Then its state and
- * that of all in its care is printed, and they are killed. */
+/* Waits until an init exits, and returns its wait status; -1 if it does not exit in time. Then its state and that
+ * of its descendants is printed, and all are killed. */
 int finish_init(struct init init, int milliseconds);
 
-/* Waits until PID 1 has SIGTERM blocked, which is when none that is sent can be lost any more. */
+/* Waits until PID 1 has SIGTERM blocked: from then on no SIGTERM can be lost. */
 void await_blocked(struct init init);
 
-/* Waits until it sleeps, with its signals blocked: a pause process drops what comes from inside the pod before it has its
- * uid. */
+/* Waits until it sleeps with its signals blocked: a pause process drops signals from inside the pod that arrive
+ * before it has changed its uid. */
 void await_settled(struct init init);
 
-/* Sends a signal to an init, which may have ended. */
+/* Sends a signal to an init, which may have exited. */
 void signal_init(struct init init, int signal);
 
-/* Whether this kernel has a pid_max for each PID namespace; says so on stdout if not. */
+/* Whether this kernel has a pid_max for each PID namespace; prints on stdout if not. */
 bool pids_can_be_limited(void);
 
-/* Reaps all children that have ended but the init. */
+/* Reaps all children that have exited, except the init. */
 void reap_entered(struct init init);
 
-/* Kills an init and all that is in its namespace, and reaps it. */
+/* Kills an init and all processes of its namespace, and reaps them. */
 void kill_init(struct init init);
 
 /* Whether `status` is that of a process that exited with `code`. */
 bool exited_with(int status, int code);
 
-/* A process of the init's PID namespace that came in from outside (PPid 0), in the mount namespace of `slot`,
- * if that is not negative: so that each slot is a container of its own. Returns its pid here. */
+/* Starts a process that enters the PID namespace of the init from outside (PPid 0), and the mount namespace of
+ * `slot` if that is not negative: each slot is a container of its own. Returns its pid in the namespace of the
+ * driver. */
 pid_t enter(struct init init, int slot, const char *const args[]);
 
 /* How many slots there may be. */
 #define SLOTS 512
 
-/* What an init keeps for itself. */
+/* The resources of an init. */
 struct footprint {
     long rss_kib;
     long private_dirty_kib;
@@ -90,10 +91,10 @@ bool compare_footprints(struct footprint before, struct footprint after);
 /* Prints, on stderr, the state of a process and of its descendants. */
 void describe_tree(pid_t pid);
 
-/* Prints what the init said on its stderr in this round. */
+/* Prints the stderr of the init in this round. */
 void print_log(void);
 
-/* Whether it said this, in the first lines. */
+/* Whether the first lines of its stderr contain this. */
 bool log_has(const char *text);
 
 /* The cases: each prints its figures in one line on stdout, and returns the driver's exit status. */

@@ -1,5 +1,5 @@
-/* Floods: far more of everything than an init ever sees. Nothing is lost that the kernel accepted, deadlines
- * hold, and the init is afterwards as large as before. */
+/* Floods: far more signals, orphans and leaders than an init has in practice. No signal that the kernel accepted is
+ * lost, deadlines hold, and the init is as large as before. */
 #include "driver.h"
 
 #include <err.h>
@@ -12,20 +12,18 @@
 /* How much later than its deadline an init may act in a flood. */
 #define LATE_MS 2000
 
-/* How much is sent before an init's memory is looked at for the first time, so that it has run all of its code.
- * */
+/* How much is sent before the memory of the init is measured first, so that it has run all of its code. */
 #define WARM_UP 1000
 
-/* Sends a standard signal. It is counted first, so that whoever receives it, and none sent before it, sees its
- * number. */
+/* Sends a standard signal. It is counted first, so that its receiver sees a count that includes it. */
 static void send_standard(struct init init, int kind)
 {
     shared->sent[kind]++;
     signal_init(init, flood_signals[kind]);
 }
 
-/* Whether of each kind of standard signal one arrived after the last one was sent: the kernel merges those that
- * are pending (signal(7)), so that is what it has accepted. */
+/* Whether of each kind of standard signal one arrived after the last one was sent. The kernel merges those that are
+ * pending (signal(7)), so no more can be expected. */
 static bool all_standard_arrived(void)
 {
     for (int kind = 0; kind < FLOOD_KINDS; kind++)
@@ -34,7 +32,7 @@ static bool all_standard_arrived(void)
     return true;
 }
 
-/* What came of sending USR1 again and again. */
+/* The outcome of sending USR1 again and again. */
 struct pings {
     long answered;
     /* Microseconds. */
@@ -42,7 +40,7 @@ struct pings {
     bool one_missing;
 };
 
-/* USR1 after USR1, each as soon as the one before is answered, until that many orphans have ended. */
+/* Sends USR1, each as soon as the one before is answered, until that many orphans have exited. */
 static struct pings ping_until(struct init init, long orphans)
 {
     const int usr1 = 1;
@@ -73,8 +71,8 @@ static int count_children(pid_t pid)
     return count;
 }
 
-/* Orphans, WARM_UP before the memory is looked at and then `rounds`, made by a child of the process that
- * answers USR1. */
+/* Orphans, WARM_UP before the memory is measured and then `rounds`. A child of the process that answers USR1 makes
+ * them. */
 static int flood_of_orphans(struct init init, int children_left)
 {
     shared->go = 1;
@@ -149,8 +147,8 @@ int flood_standard(void)
     return !exited_with(finish_init(init, HANG_MS), 0) || !arrived || received > n || !same;
 }
 
-/* Queues `rounds` signals to an init, each with its number; with no more than `outstanding` on their way at a
- * time. Returns how many could not be queued at the first go, or -1 if they stop arriving. */
+/* Queues `rounds` signals to an init, each with its number; with no more than `outstanding` sent and not yet
+ * received. Returns how many could not be queued at the first try, or -1 if they stop arriving. */
 static long queue_all(struct init init, long outstanding, struct footprint *before)
 {
     long refused = 0;
@@ -171,7 +169,7 @@ static long queue_all(struct init init, long outstanding, struct footprint *befo
     return refused;
 }
 
-/* Prints what arrived of them. */
+/* Prints how many arrived, and returns whether that is a failure. */
 static int judge_queued(struct init init, long refused, long took, struct footprint before)
 {
     bool all = await_all(&shared->hits, rounds, HANG_MS);
@@ -194,9 +192,9 @@ int flood_queued(void)
     return !exited_with(finish_init(init, HANG_MS), 0) || failed;
 }
 
-/* With RLIMIT_SIGPENDING 200, which PID 1's queue and the workload's share as one user's: as soon as PID 1 has
- * read one, the sender takes the free place. Then there is no place for the value in the workload's queue: the signal
- * goes on without it, the kernel merges those (signal(7)), and init says so. */
+/* With RLIMIT_SIGPENDING 200. PID 1 and the workload share it, since they have one uid: as soon as PID 1 has read
+ * one signal, the sender takes the free place. Then there is no place for the value in the workload's queue: init
+ * forwards the signal without it, the kernel merges such signals (signal(7)), and init warns. */
 int flood_queue_full(void)
 {
     const char *const args[] = {"--", actor_path, "counter", NULL};
@@ -243,11 +241,11 @@ int flood_queued_in_pod(void)
     return !exited_with(finish_init(init, HANG_MS), 0) || failed;
 }
 
-/* Which signals a flood is of. */
+/* The signals of a flood. */
 enum flood { STANDARD, QUEUED_ONES, BOTH, FLOODS };
 
-/* Sends as fast as it can until the init exits, which is to happen `deadline_ms` from now. Returns how many ms
- * too late that was, or -1 for far too late; and in `status` how it exited. */
+/* Sends as fast as it can until the init exits, which it has to do `deadline_ms` from now. Returns how many ms later it
+ * exited, or -1 if it did not exit within 10 s more; and in `status` its wait status. */
 static long flood_until_end(struct init init, enum flood flood, long deadline_ms, int *status, long *sent)
 {
     long began = now(), limit = began + (deadline_ms + 10000) * 1000000L, ended = 0;
@@ -275,7 +273,7 @@ static long flood_until_end(struct init init, enum flood flood, long deadline_ms
     return (ended - began) / 1000000 - deadline_ms;
 }
 
-/* What is to happen in a flood, after one second. */
+/* How the init exits in a flood, after one second. */
 struct deadline {
     const char *args[8];
     const char *leader;
@@ -333,7 +331,7 @@ int flood_pod_grace(void)
     return flood_with_deadline(&(struct deadline){{"--pause", "--grace", "1s"}, "leader", 0});
 }
 
-/* SIGHUP to every one of many leaders, each of which has to receive each one once. */
+/* SIGHUP to every one of many leaders. Each has to receive each SIGHUP once. */
 static bool signal_leaders(struct init init, int leaders, int wave)
 {
     signal_init(init, SIGHUP);
@@ -343,7 +341,7 @@ static bool signal_leaders(struct init init, int leaders, int wave)
     return true;
 }
 
-/* `rounds` containers in one pod: 100 times SIGHUP to all, and the end. */
+/* `rounds` containers in one pod: 100 times SIGHUP to all, and then the stop. */
 int flood_leaders(void)
 {
     enum { WAVES = 100 };

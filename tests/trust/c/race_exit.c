@@ -6,7 +6,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* What came out of all rounds. */
+/* The outcome of all rounds. */
 struct tally {
     long hung;
     long wrong_status;
@@ -22,8 +22,8 @@ static long failures(const struct tally *tally)
            tally->not_flushed;
 }
 
-/* One round: the main process exits within 0.3 ms, and SIGTERM arrives within 1 ms. Its worker is to receive it
- * exactly once, from init or along with the main process, and to have time to flush. */
+/* One round: the main process exits within 0.3 ms, and SIGTERM arrives within 1 ms. Its worker has to receive it
+ * exactly once, from init or with the main process, and to have time to flush. */
 static bool race_main_against_term(long n, bool as_process, struct tally *tally)
 {
     static const char *const targets[] = {"group", "child", "all"};
@@ -81,11 +81,11 @@ int race_main_exits_as_process(void)
     return race_main(true);
 }
 
-/* Whose end follows the main process's. */
+/* The process that exits after the main process. */
 enum behind { ORPHAN, ORPHAN_OF_PROCESS, NON_CHILD, BEHIND };
 
-/* One round: it exits within 0.7 ms after the main process. It takes no SIGTERM, and the grace is 20 s: if its
- * end is missed, the round hangs. Returns the init's wait status. */
+/* One round: it exits within 0.7 ms after the main process. It ignores SIGTERM, and the grace is 20 s: if init misses
+ * its exit, the round hangs. Returns the init's wait status. */
 static int exit_behind_main(enum behind behind)
 {
     const char *alone = behind == NON_CHILD ? "alone" : NULL;
@@ -118,20 +118,19 @@ int race_orphan_behind_main(void)
     return all_hung + wrong > 0;
 }
 
-/* How a round of SIGCONT and SIGSTOP is started, and how the init is to exit. */
+/* How a round of SIGCONT and SIGSTOP is started, and how the init has to exit. */
 static const struct {
     const char *args[8];
     const char *leader;
     int code;
 } deadlines[] = {
-    {{"--grace", "20ms", "--", NULL, "pairs", "rest", "300"}, NULL, MAIN_STATUS},
+    {{"--grace", "20ms", "--", NULL, "pairs", "remaining", "300"}, NULL, MAIN_STATUS},
     {{"--kill-after", "20ms", "--", NULL, "pairs", "main", "300"}, NULL, 128 + SIGKILL},
     {{"--pause", "--grace", "20ms"}, "leader", 0},
 };
 
-/* A SIGCONT, and a SIGSTOP that takes it back before PID 1 has read it (signal(7): each discards the other),
- * 300 times while a deadline is pending. PID 1 must not wait for the SIGCONT that it has been promised by poll.
- * */
+/* A SIGCONT, and a SIGSTOP that discards it before PID 1 has read it (signal(7): each discards the other), 300 times
+ * before a deadline. PID 1 must not wait for the SIGCONT that poll has reported. */
 int race_continued_and_stopped(void)
 {
     long n, hung[3] = {0}, wrong[3] = {0};

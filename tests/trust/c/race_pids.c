@@ -1,6 +1,5 @@
-/* Pids that are given out anew at once: with pid_max 301 a namespace that has used its pids up has one left
- * (the kernel does not go back below 300), and whoever forks next has the pid of the one that has exited last.
- * */
+/* Reused pids. With pid_max 301 a namespace that has used its pids has one free pid (the kernel does not allocate
+ * those below 300 again): the next process has the pid of the one that has exited last. */
 #include "driver.h"
 
 #include <errno.h>
@@ -10,11 +9,11 @@
 
 enum { PID_MAX = 301, OUTSTANDING = 4 };
 
-/* Leaders that neither come nor go: from a look at one to a signal it takes as long as with these, no longer
- * than a pid lasts. */
+/* Leaders that do not exit. The more there are, the more time passes from a look at one to the signal. With these
+ * it is no longer than a pid is in use. */
 enum { IDLE_LEADERS = 4 };
 
-/* Prints what came of it. */
+/* Prints the outcome, and returns the exit status. */
 static int judge(long sent, bool all_arrived, int status, int expected)
 {
     printf("%ld queued signals, %ld births: %ld bystanders hit; values out of order %ld, without value %ld%s%s",
@@ -24,7 +23,7 @@ static int judge(long sent, bool all_arrived, int status, int expected)
            !exited_with(status, expected);
 }
 
-/* As PID 1, for the main process's group: its members come and go, and so do bystanders in another session. */
+/* As PID 1, for the main process's group: its members are short-lived, and so are bystanders in another session. */
 int race_pids_group(void)
 {
     const char *const args[] = {"--grace", "1s", "--", actor_path, "churn", NULL};
@@ -39,7 +38,7 @@ int race_pids_group(void)
             break;
         while (sigqueue(init.pid, QUEUED, value) < 0 && errno == EAGAIN)
             usleep(10);
-        /* No faster than pids are given out. */
+        /* No faster than pids are reused. */
         await_long(&shared->births, n, HANG_MS);
     }
     bool all = await_long(&shared->hits, rounds, HANG_MS);
@@ -52,7 +51,7 @@ int race_pids_group(void)
     return judge(n, all, finish_init(init, HANG_MS), 0);
 }
 
-/* As an ordinary process, for its descendants, beside processes that are none. */
+/* As an ordinary process, for its descendants, beside processes that are no descendants. */
 int race_pids_all(void)
 {
     char count[24];
@@ -66,7 +65,7 @@ int race_pids_all(void)
     return judge(rounds, exited_with(status, 0), status, 0);
 }
 
-/* In a pod whose leaders come and go, beside the children of one that stays, which are no leaders. */
+/* In a pod with short-lived leaders, beside the children of a leader that does not exit. They are no leaders. */
 int race_pids_pod(void)
 {
     /* A queued signal counts as one of the init's own user, and reaches only leaders of that user: as all are
@@ -86,7 +85,7 @@ int race_pids_pod(void)
     long n, queued = 0, entered = 0;
     bool all = true;
     for (n = 0; n < rounds && all; n++) {
-        /* There is no pid while the last one is in use. */
+        /* The fork fails while the only pid is in use. */
         int tries = 50;
         while (tries > 0 && enter(init, 1 + IDLE_LEADERS, brief) < 0)
             tries--;
@@ -107,6 +106,6 @@ int race_pids_pod(void)
         if (leaders[slot] > 1)
             send(leaders[slot], SIGTERM);
     signal_init(init, SIGTERM);
-    printf("%ld leaders came and went, %d SIGHUP for the one that stays; ", entered, shared->hups[0]);
+    printf("%ld short-lived leaders, %d SIGHUP for the one that does not exit; ", entered, shared->hups[0]);
     return judge(n, all, finish_init(init, HANG_MS), 0);
 }

@@ -5,8 +5,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* A leader exits within 0.3 ms, and so does a SIGHUP arrive. Another one lives, and is to receive each SIGHUP
- * exactly once. */
+/* A leader exits and a SIGHUP arrives, each within 0.3 ms. Another leader does not exit, and has to receive each
+ * SIGHUP exactly once. */
 int race_leader_exits(void)
 {
     const char *const args[] = {"--pause", "--target", "leaders", NULL};
@@ -41,7 +41,7 @@ int race_leader_exits(void)
 
 enum { CONTAINERS = 4 };
 
-/* SIGTERM arrives while containers start. From outside, the engine: every container is awaited, those included
+/* SIGTERM arrives while containers start. From outside, from the engine: PID 1 awaits every container, also those
  * that start after it but before the last one has exited; so all flush. Returns how many do not. */
 static int stop_from_outside(struct init init, pid_t first)
 {
@@ -62,8 +62,8 @@ static int stop_from_outside(struct init init, pid_t first)
     return CONTAINERS + 1 - shared->leaders_flushed;
 }
 
-/* From inside: the container that runs receives one SIGTERM and flushes; those that are about to start do not
- * keep the pod for longer than the grace. */
+/* From inside: the container that runs receives one SIGTERM and flushes. The pod exits no later than the grace, even if
+ * containers are about to start. */
 static int stop_from_inside(struct init init)
 {
     const char *const say[] = {"say", "15", NULL};

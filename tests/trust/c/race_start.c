@@ -4,18 +4,18 @@
 #include <stdio.h>
 #include <sys/wait.h>
 
-/* How an init is started, and when no SIGTERM may be lost any more. */
+/* How an init is started, and from when on no SIGTERM may be lost. */
 enum start_kind {
-    /* PID 1, SIGTERM blocked over exec: at any time. */
+    /* PID 1, SIGTERM blocked over exec: from the start on. */
     BLOCKED,
-    /* An ordinary process: at any time, as it is killed or forwards. */
+    /* An ordinary process: from the start on, since it is killed or forwards the signal. */
     PROCESS,
-    /* PID 1: once it has SIGTERM blocked. The kernel drops those before, whatever PID 1 does. */
+    /* PID 1: once it has SIGTERM blocked. The kernel drops those before. */
     PID_1,
 };
 
-/* SIGTERM within 1 ms of the first moment at which none may be lost. The workload takes SIGTERM's default
- * action, and exits with 0 after 4 s if it does not come. */
+/* SIGTERM within 1 ms of the first moment at which none may be lost. SIGTERM kills the
+ * workload, which exits with 0 after 4 s without it. */
 int race_first_moment(void)
 {
     const char *const args[] = {"--", actor_path, "sleeper", NULL};
