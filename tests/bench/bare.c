@@ -1,5 +1,5 @@
-/* The least a process can do: say on descriptor 3 when it began, and exit. It has no C library to start up.
- * What an init costs is counted in multiples of this. */
+/* The smallest workload: it writes the time of its start to descriptor 3, and exits. It has no C library. The cost
+ * of an init is given as a multiple of its time. */
 #include <sys/syscall.h>
 #include <time.h>
 

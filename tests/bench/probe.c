@@ -1,5 +1,5 @@
-/* What has to be finer than Python: `probe start` times inits from start to exit, and `probe work` is
- * the workload of an init that is measured. Times are nanoseconds. */
+/* What Python would measure too coarsely: `probe start` times inits from start to exit, and `probe work` is the
+ * workload of an init that is measured. Times are nanoseconds. */
 #define _GNU_SOURCE
 #include <err.h>
 #include <fcntl.h>
@@ -23,7 +23,7 @@ static long now(void)
     return nanoseconds(time);
 }
 
-/* Prints how long it took until the workload began, and until all was over. */
+/* Prints how long it took until the workload began, and until the init had exited. */
 static void start_to_exit(char *const argv[], int workload)
 {
     int status;
@@ -42,14 +42,14 @@ static void start_to_exit(char *const argv[], int workload)
     printf("%ld %ld ", nanoseconds(began) - start, end - start);
 }
 
-/* A line a round: the bare program alone, then under each init. */
+/* Prints a line for each round: the bare program alone, then under each init. */
 static void start(int rounds, char *bare, char *inits[])
 {
     int ends[2];
     if (pipe2(ends, O_CLOEXEC) < 0)
         err(1, "pipe");
     int workload = fcntl(ends[0], F_DUPFD_CLOEXEC, 10);
-    /* Where the bare program looks for it, and not closed on exec. */
+    /* The descriptor that the bare program writes to. It is not closed on exec. */
     if (workload < 0 || dup2(ends[1], 3) != 3)
         err(1, "descriptors");
     while (rounds-- > 0) {
@@ -60,7 +60,7 @@ static void start(int rounds, char *bare, char *inits[])
     }
 }
 
-/* How long a signal takes to the init and, forwarded, back to us. */
+/* Prints how long a signal takes to the init and, forwarded, back to this process. */
 static void ping(int count)
 {
     sigset_t set;
@@ -74,7 +74,7 @@ static void ping(int count)
     }
 }
 
-/* Each a grandchild whose parent does not wait for it. */
+/* Makes orphans: grandchildren whose parent exits at once. */
 static void orphans(int count)
 {
     while (count-- > 0) {
@@ -87,7 +87,7 @@ static void orphans(int count)
     }
 }
 
-/* Does what each line on stdin says, answers with a line, and exits when there are no more. */
+/* Runs the command of each line on stdin, prints a line after each, and exits at the end of stdin. */
 static void work(void)
 {
     char command[16];
