@@ -1,4 +1,4 @@
-"""What is tested: podinit, and its peers."""
+"""The candidates: podinit, and its peers."""
 from __future__ import annotations
 
 import pathlib
@@ -11,8 +11,8 @@ PAUSE_C = pathlib.Path(__file__).with_name("pause.c")
 
 
 class Candidate(NamedTuple):
-    """`init` is what an engine's --init starts, `pause` the command of a pod's PID 1, None if it has no such job.
-    `user` is the USER of the pause image, `needs` has the programs that must be installed."""
+    """`init` is the init for an engine's --init, `pause` the command of a pod's PID 1; None if the candidate has no such
+    job. `user` is the USER of the pause image, `needs` has the programs that must be installed."""
     name: str
     init: str | None
     pause: tuple[str, ...] | None
@@ -24,7 +24,7 @@ class Candidate(NamedTuple):
 
 
 def chosen(podinit, init, pause):
-    """What the command line names; `init` and `pause` replace podinit's."""
+    """The candidate of the command line. `init` and `pause` replace podinit."""
     return Candidate("podinit", init or podinit, tuple(shlex.split(pause)) if pause else (podinit,))
 
 
@@ -34,7 +34,7 @@ def catatonit():
 
 
 def peers(directory):
-    """Debian's, and a pause process that does what Kubernetes' own does, which compile_pause() makes."""
+    """Debian's inits, and a pause process that behaves as that of Kubernetes, which compile_pause() makes."""
     return [
         Candidate("tini", which("tini-static"), None, needs=("tini-static",)),
         Candidate("dumb-init", which("dumb-init"), None, needs=("dumb-init",)),
@@ -45,7 +45,7 @@ def peers(directory):
 
 
 def which(program):
-    """Its path, or its name if it is not installed: then tests of it are skipped."""
+    """The path of a program, or its name if it is not installed: then its tests are skipped."""
     return shutil.which(program) or program
 
 

@@ -27,14 +27,14 @@ class Comparison:
         self.columns[candidate.name][row(marker.args[0], item.function)] = report.passed
         if report.failed and candidate != self.subject and call.excinfo.errisinstance(AssertionError):
             report.outcome = "skipped"
-            report.wasxfail = f"{candidate.name} falls short"
+            report.wasxfail = f"{candidate.name} fails"
 
     def pytest_terminal_summary(self, terminalreporter):
         terminalreporter.section("comparison")
         terminalreporter.write(f"{self.table()}\n")
 
     def table(self):
-        """A row for each test that a candidate falls short of; – is a job that it does not have."""
+        """A row for each test that a candidate fails. – means that it has no such job."""
         rows = dict.fromkeys(name for column in self.columns.values() for name in column)
         rows = sorted(rows, key=lambda name: PLACES.index(name.partition(":")[0]))
         differing = [name for name in rows if not all(column.get(name, True) for column in self.columns.values())]

@@ -22,7 +22,7 @@ def scratch(pytestconfig):
 
 @pytest.fixture(scope="session")
 def podinit(pytestconfig):
-    """The path of podinit, whatever replaces it as init or pause process."""
+    """The path of podinit, also where --init or --pause replaces it."""
     return pytestconfig.option.podinit
 
 
@@ -68,7 +68,7 @@ def engine(request):
 
 @pytest.fixture(scope="module")
 def candidate(request, pytestconfig):
-    """What is tested: podinit or what replaces it, and in a comparison each of its peers."""
+    """The candidate under test: podinit or its replacement, and in a comparison each of its peers."""
     candidate = getattr(request, "param", pytestconfig.candidates.chosen)
     require(candidate.needs)
     return candidate

@@ -25,18 +25,18 @@ path = "{directory}/opt"
 """
 
 
-# containerd 1.4 has only the older one; what is used of the messages is alike.
+# containerd 1.4 has only the older one. The fields that are used are the same in both.
 PACKAGES = ("runtime.v1", "runtime.v1alpha2")
 
 
 class Containerd:
     NAME = "containerd"
-    # podman has the images.
+    # podman builds the images.
     NEEDS = ("containerd", "ctr", "protoc", *Podman.NEEDS)
     MODULES = ("google.protobuf", "grpc")
 
     def __init__(self, directory, podman, sandbox_image):
-        """With the images that podman has."""
+        """Imports the images of `podman`."""
         directory.mkdir()
         self.directory = directory
         self.archives = [directory / "workload.tar", directory / "sandbox.tar"]
@@ -48,7 +48,7 @@ class Containerd:
         self.configuration.write_text(CONFIGURATION.format(directory=directory, sandbox_image=sandbox_image))
 
     def __enter__(self):
-        # Here and not above: Debian's packages of it may be missing.
+        # Not at the top of the file: Debian's package of it may be missing.
         import grpc
         self.messages = compile_messages(self.directory)
         self.log = open(self.directory / "log", "w")
@@ -78,7 +78,7 @@ class Containerd:
         return subprocess.run(command, capture_output=True, text=True, timeout=WATCHDOG)
 
     def call(self, method, **fields):
-        """A call of the RuntimeService; its name and the fields of its request are the CRI's."""
+        """Calls a method of the RuntimeService. Its name and the fields of its request are those of the CRI."""
         import grpc
         try:
             return self.attempt(self.package, method, **fields)

@@ -16,9 +16,9 @@ class CriPod:
         self.messages = containerd.messages
         self.run_as_user = None if user is None else {"value": user}
         self.logs = pathlib.Path(tempfile.mkdtemp(dir=containerd.directory))
-        # kubelet shares the network by way of CNI, which has no part in this.
+        # kubelet sets up the network by CNI, which these tests do not need.
         self.namespaces = {"network": self.messages.NODE, "pid": self.messages.POD}
-        # The path is for containerd 1.4, which has no other field for it.
+        # The path is for containerd 1.4, which does not have the other field.
         self.seccomp = {
             "seccomp": {"profile_type": self.messages.SecurityProfile.RuntimeDefault},
             "seccomp_profile_path": "runtime/default",

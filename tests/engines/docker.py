@@ -21,7 +21,7 @@ class Docker(Engine):
         ]
 
     def init_options(self, _):
-        """Of `docker run`; the daemon was given the init when it started."""
+        """Options of `docker run`. The daemon has the path of the init."""
         return ["--init"]
 
     def __enter__(self):

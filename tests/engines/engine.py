@@ -1,4 +1,4 @@
-"""What podman and Docker have in common: most of their command line."""
+"""Common to podman and Docker: most of their command line."""
 import contextlib
 import itertools
 import pathlib
@@ -11,14 +11,14 @@ FLUSHED_ONCE = "SIGTERM received: 1"
 
 
 def flushed(volume):
-    """What flush.sh wrote there."""
+    """What flush.sh wrote to this directory."""
     record = volume / "flushed"
     return record.read_text().strip() if record.exists() else "nothing flushed"
 
 
 class Engine:
-    """A private engine. `self.command` is how to call it, `self.confine` what each container is to be given."""
-    # Of Python's, beside the programs that it NEEDS.
+    """A private engine. `self.command` begins its command line, `self.confine` has options for each container."""
+    # The Python modules that it needs. NEEDS has the programs.
     MODULES = ()
 
     def __init__(self, directory):
@@ -64,7 +64,7 @@ class Engine:
             self("run", "--detach", f"--name={name}", *self.confine, *arguments)
             yield name
         finally:
-            # Else podman sends SIGTERM first and waits.
+            # Without it podman sends SIGTERM first and waits.
             self.attempt("kill", name)
             self.attempt("rm", "--force", name)
 
@@ -81,7 +81,7 @@ class Engine:
         return self("inspect", "--format={{" + what + "}}", container)
 
     def pid(self, container):
-        """Of its main process, as seen here."""
+        """The pid of its main process, in the PID namespace of the tests."""
         return int(self.inspect(container, ".State.Pid"))
 
     def has_exited(self, container):
@@ -96,6 +96,6 @@ class Engine:
         wait_until(ready, f"{container} is ready")
 
     def exit_code(self, container):
-        """Of a container that exits."""
-        wait_until(lambda: self.has_exited(container), f"the exit of {container}")
+        """Waits until the container exits, and returns its exit code."""
+        wait_until(lambda: self.has_exited(container), f"{container} has exited")
         return int(self.inspect(container, ".State.ExitCode"))

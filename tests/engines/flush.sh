@@ -1,5 +1,5 @@
 #!/bin/sh
-# Needs 2 s to flush after a SIGTERM, and records how many it has received.
+# Needs 2 s to flush after a SIGTERM, and writes how many it has received.
 # usage: flush.sh DIRECTORY
 received=0
 trap 'received=$((received + 1))' TERM

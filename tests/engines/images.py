@@ -1,4 +1,4 @@
-"""The images, made of what is installed here."""
+"""The images, made of programs that are installed."""
 import json
 import pathlib
 import re
@@ -13,14 +13,14 @@ TOOLS = ("nginx", "pgrep", "strace")
 NEEDS = ("busybox", "ldd", *TOOLS)
 WORKLOAD = "localhost/workload:stable"
 WORKLOAD_CHANGES = ["ENV PATH=/bin"]
-# podinit, as podman's own infra image calls catatonit.
+# podinit under the name and with the options of catatonit in podman's own infra image.
 AS_CATATONIT = "localhost/podinit-as-catatonit:stable"
 BUILDER = "localhost/builder:stable"
 # A user's image with podinit in it.
 WITH_PODINIT = "localhost/with-podinit:stable"
-# podman kube play's, for PID 1 of the pod.
+# The image of PID 1 for podman kube play.
 INFRA = "localhost/infra:stable"
-# What the examples call for; WORKLOAD replaces each.
+# The images that the examples name. WORKLOAD replaces each.
 STOCK = ("docker.io/library/nginx:stable", "docker.io/library/busybox:stable", "docker.io/nicolaka/netshoot:latest")
 
 NGINX_WORKERS = 2
@@ -51,7 +51,7 @@ def make(directory, candidates):
 
 
 def make_of_podinit(directory, podinit):
-    """The same, of the images that only podinit is for; make() has made the directory."""
+    """The same for the images that have only podinit. make() has made the directory."""
     return [
         (AS_CATATONIT, tar(directory / "catatonit.tar", {"catatonit": podinit}), ['ENTRYPOINT ["/catatonit", "-P"]']),
         (BUILDER, builder(directory / "builder.tar", podinit), ["ENV PATH=/bin"]),

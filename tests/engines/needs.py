@@ -1,4 +1,4 @@
-"""What has to be installed: a missing program skips a test, and fails it on a CI machine."""
+"""What has to be installed. A test whose program is missing is skipped, and fails with CI set in the environment."""
 import importlib.util
 import os
 import shutil
@@ -20,7 +20,7 @@ def importable(module):
 
 def require(programs, modules=()):
     """Skips the test, or fails it with CI set in the environment, if something is not installed."""
-    # Here and not above: it may be what is missing.
+    # Not at the top of the file: pytest itself may be missing.
     import pytest
     if names := missing(programs, modules):
         reason = f"not installed: {', '.join(names)}"

@@ -12,15 +12,15 @@ RELOADED = "reloaded once, by the same master"
 
 
 class Nginx:
-    """`master` is its pid as seen here, and `log()` its whole log so far."""
+    """`master` is its pid in the PID namespace of the tests, and `log()` returns its whole log."""
 
     def __init__(self, master, log):
         self.master = int(master)
         self.log = log
-        wait_until(self.workers, "nginx's workers")
+        wait_until(self.workers, "nginx has its workers")
 
     def workers(self):
-        """The pids of its workers once all are there, and no older ones."""
+        """The pids of its workers, if there are as many as configured."""
         try:
             workers = pathlib.Path(f"/proc/{self.master}/task/{self.master}/children").read_text().split()
         except FileNotFoundError:
@@ -31,20 +31,20 @@ class Nginx:
         return self.log().count("(SIGHUP) received")
 
     def effect_of(self, execute):
-        """What nginx does on `execute(HUP)`: RELOADED, or the wrong number of reloads."""
-        before, reloads = wait_until(self.workers, "nginx's workers"), self.reloads()
+        """Calls `execute(HUP)`, and returns what nginx did: RELOADED, or the wrong number of reloads."""
+        before, reloads = wait_until(self.workers, "nginx has its workers"), self.reloads()
         execute(HUP)
         self.wait_until_settled()
         if self.reloads() - reloads != 1:
             return f"{self.reloads() - reloads} reloads"
-        # They are the master's children, so the master is the same process as before.
-        wait_until(lambda: (self.workers() or before).isdisjoint(before), "new workers")
+        # They are children of the master, so the master is the same process as before.
+        wait_until(lambda: (self.workers() or before).isdisjoint(before), "nginx has new workers")
         return RELOADED
 
     def wait_until_settled(self):
-        """Waits until it has handled all signals that it was sent before: then it logs a USR1."""
+        """Waits until it has handled all earlier signals: it logs a SIGUSR1 after them."""
         pid = status(self.master)["NSpid"].split()[-1]
         answer = f" {pid}#{pid}: reopening logs"
         before = self.log().count(answer)
         os.kill(self.master, signal.SIGUSR1)
-        wait_until(lambda: self.log().count(answer) > before, "nginx's answer")
+        wait_until(lambda: self.log().count(answer) > before, "nginx has logged SIGUSR1")

@@ -16,7 +16,7 @@ def add_to(add):
 
 
 def executable(word):
-    """The absolute path of a program, which is named by its path or as the shell would."""
+    """The absolute path of a program, given by its path or by a name in PATH."""
     path = shutil.which(word, path=f"{os.environ['PATH']}:.")
     if not path:
         raise argparse.ArgumentTypeError(f"{word}: not found, or not executable")

@@ -3,7 +3,7 @@ from nginx import Nginx
 
 
 class Played:
-    """Its containers have the names of the manifest."""
+    """The containers are named as in the manifest."""
 
     def __init__(self, podman, manifest):
         self.podman = podman
@@ -45,7 +45,7 @@ class Played:
         return self.podman.inspect(self.full(container), ".State.Running") == "true"
 
     def pid(self, container):
-        """Of its main process, as seen here."""
+        """The pid of its main process, in the PID namespace of the tests."""
         return self.podman.pid(self.full(container))
 
     def nginx(self, master=None):

@@ -35,7 +35,7 @@ class Pod:
         self.run("flush", "flush.sh", "/data", options=[volume])
         self.podman.wait_until_ready(self.full("flush"), (self.data / "ready").exists)
         self.nginx = Nginx(self.podman.pid(self.full("nginx")), lambda: self.podman.logs(self.full("nginx")))
-        # It lasts as long as the pod.
+        # It runs as long as the pod.
         self.session = subprocess.Popen(
             [*self.podman.command, "exec", "--interactive", self.full("sidecar"), "sh"],
             text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
@@ -81,7 +81,7 @@ class Pod:
         self.podman("pod", "stop", "--time=30", self.name)
 
     def terminate(self, container):
-        """Not by podman stop, which complains of an exec session."""
+        """Not by podman stop, which fails while there is an exec session."""
         self.podman("kill", "--signal=TERM", self.full(container))
 
     def exit_code(self, container):

@@ -2,9 +2,10 @@
 import images
 from engine import Engine
 
-# Without CAP_SYS_RESOURCE, rlimits cannot be raised, so soft and hard ones are given alike. runc runs with cgroups of
-# either version. podman 3's AppArmor profile denies signals to the infra container. Locks in files, as those in shared
-# memory would be shared with the host's podman. The infra image is for kube play, which has no option for it.
+# Without CAP_SYS_RESOURCE rlimits cannot be raised, so the soft and the hard ones are the same. runc works with
+# cgroups of either version. podman 3's AppArmor profile denies signals to the infra container. The locks are files,
+# since those in shared memory would be shared with the host's podman. The infra image is for kube play, which has no
+# option for it.
 CONFIGURATION = f"""\
 [containers]
 default_ulimits = ["nofile=1024:1024", "nproc=4096:4096"]
@@ -32,7 +33,7 @@ class Podman(Engine):
                         *(f"--{name}={directory / name}" for name in ("root", "runroot", "tmpdir"))]
 
     def init_options(self, init):
-        """Of `podman run`, to start `init` as PID 1."""
+        """Options of `podman run`, to start `init` as PID 1."""
         return ["--init", f"--init-path={init}"]
 
     def save(self, image, archive):

@@ -1,4 +1,4 @@
-"""What /proc says of a process (proc(5))."""
+"""The attributes of a process in /proc (proc(5))."""
 import os
 import pathlib
 
@@ -17,8 +17,8 @@ def uids(pid):
 
 
 def wait_until_idle(pid, *programs):
-    """Waits until one of `programs` runs there and sleeps. Before that it is the runtime's own process (`runc init`),
-    or has yet to block signals and to drop privileges."""
+    """Waits until the process executes one of `programs` and sleeps. Before that it executes the runtime (`runc init`),
+    or has not blocked its signals and dropped its privileges yet."""
     def idle():
         return os.path.basename(os.readlink(f"/proc/{pid}/exe")) in programs and status(pid)["State"].startswith("S")
 

@@ -1,4 +1,4 @@
-"""A podman that an ordinary user runs."""
+"""A podman that runs as an ordinary user."""
 import os
 import pathlib
 import shutil
@@ -8,7 +8,7 @@ from podman import Podman
 
 USER = "podinit-engines"
 UID = 60000
-# Beyond any uid in use here.
+# Higher than any uid in use.
 SUBORDINATE = 1_000_000_000
 ACCOUNTS = {
     "/etc/passwd": f"{USER}:x:{UID}:{UID}::{{home}}:/bin/sh\n",
@@ -24,7 +24,7 @@ class Rootless(Podman):
 
     def __init__(self, directory):
         super().__init__(directory)
-        # With cgroup v1 an ordinary user has none.
+        # With cgroup v1 an ordinary user may not make cgroups.
         self.confine = ["--network=none"]
         os.chown(directory, UID, UID)
         # podman looks up subordinate ids by $USER.
@@ -33,11 +33,11 @@ class Rootless(Podman):
                         *environment, *self.command, "--storage-driver=vfs"]
 
     def init_options(self, init):
-        # The user may not be permitted to read where it is.
+        # The user may not be permitted to read the directory of the init.
         return super().init_options(shutil.copy(init, self.directory))
 
     def __enter__(self):
-        # The sandbox has a mount namespace of its own, so the accounts of the machine are what they were.
+        # The sandbox has a mount namespace of its own, so the accounts of the machine do not change.
         for number, (path, line) in enumerate(ACCOUNTS.items()):
             accounts = pathlib.Path(path)
             copy = self.directory / f"accounts{number}"

@@ -1,4 +1,4 @@
-"""A pytest plugin: the command line, and which test runs with which candidate on which engine."""
+"""A pytest plugin: the command line, and the candidates and engines of each test."""
 import argparse
 import pathlib
 import signal
@@ -11,7 +11,7 @@ from compare import Comparison
 
 
 class Candidates:
-    """Of this run: `chosen` by the command line, and `all` with those that it is compared with."""
+    """The candidates of this run: `chosen` is that of the command line, `all` has those that it is compared with too."""
 
     def __init__(self, option):
         self.chosen = candidates.chosen(option.podinit, option.init, option.pause)
@@ -39,7 +39,7 @@ def pytest_configure(config):
 
 
 def interrupt(*_):
-    """Ends the run, fixtures torn down. A signal to the process group comes twice, by tests/engines/run too."""
+    """Stops the run and tears down the fixtures. A signal to the process group arrives twice: from the sandbox too."""
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)
     raise KeyboardInterrupt
@@ -54,7 +54,7 @@ def pytest_generate_tests(metafunc):
 
 
 def plain_runs(metafunc):
-    """With the candidate of the command line on each engine, and with the control; none if there is just one run."""
+    """Runs with the candidate of the command line on each engine, and the control; none if there is just one run."""
     here = metafunc.config.candidates
     engines = engines_of(metafunc)
     runs = [run(engine, here.chosen, engine) for engine in engines]
@@ -66,7 +66,7 @@ def plain_runs(metafunc):
 
 
 def compared_runs(metafunc):
-    """With each candidate that has the job, on one engine."""
+    """Runs with each candidate that has the job, on one engine."""
     if not metafunc.definition.get_closest_marker("compared"):
         return []
     engine = next(iter(engines_of(metafunc)), None)

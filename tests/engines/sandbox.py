@@ -1,4 +1,4 @@
-"""Namespaces for a run, so that no process, mount, link or rule of an engine outlives it, however it ends."""
+"""Namespaces for a run: no process, mount, link or firewall rule of an engine outlives it, even if it is killed."""
 import contextlib
 import ctypes
 import os
@@ -11,13 +11,13 @@ import tempfile
 
 from waiting import wait_until
 
-# What the sandbox itself is made with.
+# The programs that the sandbox itself needs.
 NEEDS = ("catatonit", "setpriv", "unshare")
 # The engines put their cgroups below the one of the sandbox, but podman kube play has no option for it.
 PODMANS_CGROUP = "libpod_parent"
 CLONE_NEWPID = 0x20000000
-# Where the engines keep state whatever their options: each is empty inside, and removed at the end. So is the scratch
-# directory.
+# Directories where the engines keep state in spite of their options. In the sandbox each is empty at first, and
+# removed at the end, as is the scratch directory.
 PRIVATE = ("/run", "/dev/shm", "/var/lib/cni")
 SETUP = 'for dir; do shift; [ "$dir" = -- ] && break; [ ! -d "$dir" ] || mount -t tmpfs none "$dir"; done; exec "$@"'
 # Seconds that pytest has to tear its fixtures down after a signal.
@@ -25,16 +25,17 @@ PATIENCE = 20
 
 
 def run(command):
-    """Runs `command(scratch)` in a sandbox and returns its exit status, 1 if anything is left of it afterwards."""
+    """Runs `command(scratch)` in a sandbox and returns its exit status, 1 if something of it is left behind."""
     scratch = pathlib.Path(tempfile.mkdtemp(prefix="podinit-engines-"))
     others = cgroups(PODMANS_CGROUP)
-    # Of the next child; this process stays its parent, so to wait for it is to wait for the whole namespace.
+    # The next child is PID 1 of the new namespace. When it has been reaped, no process of the namespace is left.
     if ctypes.CDLL(None, use_errno=True).unshare(CLONE_NEWPID) != 0:
         raise OSError(ctypes.get_errno(), "unshare")
-    # It is killed with this process even if that is killed: then its cgroups and its directory stay, without processes.
+    # The sandbox is killed when this process exits or is killed. If it is killed, the cgroups and the directory
+    # stay, without processes.
     sandbox = ["setpriv", "--pdeathsig=KILL", "unshare", "--mount", "--mount-proc", "--net"]
     sandbox += ["sh", "-c", SETUP, "sh", *PRIVATE, str(scratch), "--"]
-    # The engines' daemons need an init, and it must not be the program under test.
+    # The engines' daemons need an init, which must not be the program under test.
     sandbox += ["catatonit", "--", *command(scratch)]
     init = subprocess.Popen(sandbox, env={**os.environ, "TMPDIR": str(scratch)})
     namespace = os.readlink("/proc/self/ns/pid_for_children")
@@ -51,7 +52,7 @@ def run(command):
 
 
 def wait_for(init):
-    """Its exit status. The first SIGINT, SIGTERM or SIGHUP interrupts pytest, a second one ends the sandbox at once."""
+    """Returns its exit status. The first SIGINT, SIGTERM or SIGHUP interrupts pytest, a second one kills the sandbox."""
     def interrupt(number, _):
         raise Interrupted(number)
 
@@ -76,7 +77,7 @@ class Interrupted(BaseException):
 
 
 def cgroups(name):
-    """All at and below that name, in each hierarchy, children before their parents."""
+    """The cgroups of that name and those below, in each hierarchy, children before their parents."""
     root = pathlib.Path("/sys/fs/cgroup")
     return [pathlib.Path(directory) for top in (*root.glob(name), *root.glob(f"*/{name}"))
             for directory, _, _ in os.walk(top, topdown=False)]
@@ -89,17 +90,18 @@ def remove_cgroups(own, others):
         return not directory.exists()
 
     for directory in cgroups(own):
-        # The kernel may need a moment to release processes that were killed. What stays is reported as left behind.
+        # The kernel may need a moment to release processes that were killed. A cgroup that remains is reported as
+        # left behind.
         with contextlib.suppress(AssertionError):
             wait_until(lambda: is_removed(directory), f"rmdir {directory}")
     for directory in cgroups(PODMANS_CGROUP):
-        # The host's podman may have made some meanwhile: they are in use and stay.
+        # The host's podman may have made some meanwhile: they are in use and cannot be removed.
         if directory not in others:
             is_removed(directory)
 
 
 def left_behind(scratch, namespace):
-    """Processes, mounts and cgroups of a sandbox."""
+    """The processes, mounts and cgroups that a sandbox has left behind."""
     def is_inside(process):
         with contextlib.suppress(OSError):
             return os.readlink(process / "ns/pid") == namespace

@@ -1,4 +1,4 @@
-"""A program in a terminal, as a user at a keyboard has it."""
+"""A program on a terminal of its own."""
 import os
 import pty
 import subprocess
@@ -28,7 +28,7 @@ class Terminal:
     def wait_for(self, text):
         while text not in self.seen:
             if not self.read():
-                raise AssertionError(f"{text!r} not on the terminal: {self.seen!r}")
+                raise AssertionError(f"{text!r} was not printed: {self.seen!r}")
 
     def read(self):
         """False once no process has the terminal open."""

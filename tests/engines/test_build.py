@@ -1,4 +1,4 @@
-"""The Dockerfile, with a builder made here in the place of one with cargo."""
+"""The Dockerfile, with a builder image made here instead of one with cargo."""
 import pathlib
 
 import pytest
@@ -28,7 +28,7 @@ def test_target_pause_pauses_and_exits_on_term(engine):
 
 def build(engine, target):
     image = f"localhost/built-{target}"
-    # A cgroup of its own: a build runs in the very one that it is given, and that must have none below.
+    # A cgroup of its own: a build runs in the cgroup that it is given, which must have none below.
     engine("build", f"--build-arg=BUILDER={images.BUILDER}", f"--target={target}", f"--tag={image}",
            "--network=none", f"--cgroup-parent={engine.cgroup}/build-{target}", f"--file={ROOT / 'Dockerfile'}",
            str(ROOT))

@@ -15,13 +15,14 @@ from waiting import wait_until
 pytestmark = pytest.mark.compared("CRI pod")
 
 CAP_KILL = 1 << 5
-# Of two pending signals the lower is handled first, so after the answer to USR2 a HUP sent before it is handled.
+# Of two pending signals the lower number is handled first: SIGHUP before SIGUSR2. So the answer to SIGUSR2 comes
+# after the handler of a SIGHUP that was sent before it.
 APP = 'trap "echo reloaded" HUP; trap "echo answer" USR2; echo ready; while :; do sleep 0.2 & wait $!; done'
 
 
 @pytest.fixture(scope="module")
 def pod(containerd):
-    """A pod with nginx and a sidecar, for all tests that leave it as it is."""
+    """A pod with nginx and a sidecar, for all tests that do not change it."""
     with CriPod(containerd) as pod:
         pod.run_nginx()
         pod.run_sidecar()
@@ -88,7 +89,7 @@ def test_stop_pod_sandbox_leaves_no_process(own_pod):
     pids = [own_pod.pause_pid(), own_pod.pid("sidecar"), own_pod.pid("flush")]
     own_pod.stop()
     assert not own_pod.is_ready()
-    wait_until(lambda: not any(pathlib.Path(f"/proc/{pid}").exists() for pid in pids), "the end of all processes")
+    wait_until(lambda: not any(pathlib.Path(f"/proc/{pid}").exists() for pid in pids), "every process has exited")
 
 
 def test_term_from_inside_lets_a_container_flush(own_pod):
@@ -96,7 +97,7 @@ def test_term_from_inside_lets_a_container_flush(own_pod):
     data = own_pod.run_flush()
     own_pod.execute("flush", "kill 1")
     assert (own_pod.exit_code("flush"), flushed(data)) == (0, FLUSHED_ONCE)
-    wait_until(lambda: not own_pod.is_ready(), "the end of the pod")
+    wait_until(lambda: not own_pod.is_ready(), "the pod has exited")
 
 
 def test_the_pod_ends_when_the_pause_process_is_killed(own_pod):
@@ -104,14 +105,14 @@ def test_the_pod_ends_when_the_pause_process_is_killed(own_pod):
     own_pod.run_sidecar()
     os.kill(own_pod.pause_pid(), signal.SIGKILL)
     assert own_pod.exit_code("sidecar") == 137
-    wait_until(lambda: not own_pod.is_ready(), "the end of the pod")
+    wait_until(lambda: not own_pod.is_ready(), "the pod has exited")
 
 
 def test_hup_with_run_as_user(containerd):
     """With runAsUser 1000, `kill -HUP 1` reaches the app."""
     with CriPod(containerd, user=1000) as pod:
         pod.run("app", "sh", "-c", APP)
-        wait_until(lambda: "ready" in pod.log("app"), "the app")
+        wait_until(lambda: "ready" in pod.log("app"), "the app is ready")
         pod.execute("app", scripts.HUP)
         os.kill(pod.pid("app"), signal.SIGUSR2)
         wait_until(lambda: "answer" in pod.log("app"), "the app's answer")

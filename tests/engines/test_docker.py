@@ -1,4 +1,4 @@
-"""What Docker has for a pod: containers that share the PID namespace of another one."""
+"""A pod in Docker: containers that share the PID namespace of another one."""
 import pytest
 
 import images

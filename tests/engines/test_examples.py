@@ -1,4 +1,4 @@
-"""The examples: the manifests by podman kube play, the script as it is."""
+"""The examples: the manifests by podman kube play, and the script."""
 import pathlib
 import re
 import subprocess
@@ -33,33 +33,33 @@ def pod(request, tagged):
 
 
 def test_by_hand(podinit):
-    """Nested namespaces, and a pod entered with nsenter."""
+    """Nested namespaces, and a pod that a process enters with nsenter."""
     require(["nsenter", "unshare", "pgrep"])
     done = subprocess.run([EXAMPLES / "by-hand.sh", podinit], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    # The numbers of the outer namespace vary.
-    said = [line.split("\t")[0] for line in done.stdout.splitlines() if not line.startswith("==")]
+    # Without the pids of the outer namespace.
+    lines = [line.split("\t")[0] for line in done.stdout.splitlines() if not line.startswith("==")]
     # comm has no more than 15 characters (proc(5)).
     comm = pathlib.Path(podinit).name[:15]
-    assert said == [f"PID 1 is {comm}, this is 2", "a second process cannot be started", "NSpid:",
+    assert lines == [f"PID 1 is {comm}, this is 2", "a second process cannot be started", "NSpid:",
                     "a process outside cannot be signalled", "PPid:", "reloaded", "PID 1 has ended with 0"]
     assert re.search(r"^NSpid:\t.*\t2$", done.stdout, re.MULTILINE)
     assert "PPid:\t0\n" in done.stdout
 
 
 def test_share_nginx(pod):
-    """A HUP to nginx and one to PID 1 reload it alike; its files are seen."""
+    """nginx reloads on a HUP to it and on one to PID 1; its files can be read."""
     nginx = pod.nginx()
     assert nginx.effect_of(lambda hup: pod.execute("shell", hup)) == RELOADED, "a HUP to PID 1"
     for shell in ("shell", "plain"):
         by_pid = nginx.effect_of(lambda _: pod.execute(shell, "kill -HUP $(pgrep -o -x nginx)"))
         assert by_pid == RELOADED, f"a HUP to nginx from {shell}"
         first_line = pod.execute(shell, "head -n 1 /proc/$(pgrep -o -x nginx)/root/etc/nginx/nginx.conf")
-        assert first_line == images.NGINX_CONF.splitlines()[0], f"nginx's configuration seen from {shell}"
+        assert first_line == images.NGINX_CONF.splitlines()[0], f"nginx's configuration read from {shell}"
 
 
 def test_debug_sidecar(pod):
-    """strace sees nginx get its HUP from PID 1."""
+    """strace prints that nginx receives its HUP from PID 1."""
     pod.wait_for("debug", "nginx.conf", "attached")
     assert pod.nginx().effect_of(lambda hup: pod.execute("debug", hup)) == RELOADED
     pod.wait_for("debug", "SIGHUP {si_signo=SIGHUP, si_code=SI_USER, si_pid=1,")
@@ -71,11 +71,11 @@ def test_monitor(pod):
 
 
 def test_controller(pod):
-    """The app gets what the controller sends to PID 1."""
+    """The app receives the signals that the controller sends to PID 1."""
     def checkpoints():
         return pod.logs("app").count("checkpoint")
 
-    # The app has many seconds for each: if it has had none of so many, it gets none.
+    # The app has many seconds for each signal: without a checkpoint after 15 signals it receives none.
     wait_until(lambda: checkpoints() >= 2 or pod.logs("controller").count("asked") >= 15, "two checkpoints")
     assert checkpoints() >= 2
     assert pod.is_running("controller")
@@ -97,15 +97,15 @@ def test_reload_nginx(pod):
 
 
 def test_supervisor(pod):
-    """The end of an app is noticed, and leaves no zombie."""
+    """The exit of an app is noticed, and no zombie is left."""
     pod.wait_for("supervisor", "has ended", "sleep 1000000")
     assert " Z " not in pod.logs("supervisor")
 
 
 def test_restricted_users(pod):
-    """What other users see of an app, and that they are not permitted to signal it."""
+    """What other users can read of an app, and that they are not permitted to signal it."""
     pod.wait_for("app", "ready")
-    # By its arguments, which every user sees.
+    # By its arguments, which every user can read.
     app = pod.execute("debug", "pgrep -o -f '[r]estricted-app'")
     for container, script, refusal in (
         ("debug", f"cat /proc/{app}/environ", "Permission denied"),
@@ -117,12 +117,12 @@ def test_restricted_users(pod):
         ("app", "kill -HUP 1", "Operation not permitted"),
     ):
         assert refusal in pod.attempt(container, script).stderr, f"{container}: {script}"
-    assert "bin" in pod.execute("tracer", f"ls /proc/{app}/root/").split(), "the tracer sees the app's files"
+    assert "bin" in pod.execute("tracer", f"ls /proc/{app}/root/").split(), "the tracer can read the app's files"
     assert pod.logs("app") == "ready\n"
 
 
 def test_audit(pod):
-    """All that runs in the pod, an exec session too."""
+    """Every process of the pod, also an exec session."""
     pod.execute("nginx", "exec sleep 31415", "--detach")
     pod.wait_for("auditor", "nginx: master process", "sleep 31415", "ps -o pid,user,args")
     user = re.findall(r"^ +1 (\S+)", pod.logs("auditor"), re.MULTILINE)[-1]

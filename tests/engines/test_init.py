@@ -50,7 +50,8 @@ def test_a_shell_has_the_terminal(engine, options):
     """With -it a shell has the terminal, and ^C ends only its foreground job."""
     shell = ["run", "--rm", "-it", *engine.confine, *options, images.WORKLOAD, "sh"]
     with Terminal([*engine.command, *shell]) as terminal:
-        # The awaited word must not be in the echo of the command; and it comes from what is to get the ^C.
+        # The terminal prints the command too, which must not have the awaited word. The process that prints the word
+        # receives the ^C.
         terminal.type("sh -c 'echo in''front; exec sleep 1000000'\n")
         terminal.wait_for("infront")
         terminal.type("\x03")

@@ -15,7 +15,7 @@ pytestmark = [
 
 @pytest.fixture(scope="module")
 def pod(engine, pause):
-    """A pod for all tests that leave it as it is, and then for those that look at its end."""
+    """A pod for all tests that do not change it, and then for those that check its stop."""
     with Pod(engine, pause) as pod:
         yield pod
 

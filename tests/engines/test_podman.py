@@ -1,4 +1,4 @@
-"""podinit in the place of the catatonit in podman's own infra image."""
+"""podinit instead of catatonit in podman's own infra image."""
 import images
 from nginx import RELOADED
 from pod import Pod

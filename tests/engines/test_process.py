@@ -1,5 +1,5 @@
-"""A candidate as the init of a program that is not PID 1 and in no container. The entrypoint of a container in a shared
-PID namespace is in the same place."""
+"""A candidate as an init that is not PID 1, outside of a container. In a container with a shared PID namespace an init
+is not PID 1 either."""
 import contextlib
 import ctypes
 import os
@@ -16,7 +16,7 @@ pytestmark = pytest.mark.compared("not PID 1")
 RECEIVE = pathlib.Path(__file__).parents[1] / "helpers/receive.py"
 VALUE = 20_260
 SI_QUEUE = -1
-# Names its orphan, and goes on until its stdin ends.
+# Prints the pid of its orphan, and exits when its stdin ends.
 ORPHANS = "echo $( (sleep 1000000 >/dev/null & echo $!) ); read -r end"
 
 
@@ -50,6 +50,6 @@ def started(init, *command):
 
 
 def queue(pid, number, value):
-    """sigqueue(3). Its union has the size of a pointer, and is passed like one."""
+    """sigqueue(3). Its union has the size of a pointer, and is passed as one."""
     if ctypes.CDLL(None, use_errno=True).sigqueue(pid, int(number), ctypes.c_void_p(value)) != 0:
         raise OSError(ctypes.get_errno(), "sigqueue")

@@ -9,4 +9,4 @@ def test_readme_has_this_table(comparison, scratch):
     needs = {program for peer in candidates.peers(scratch) for program in peer.needs}
     require([*needs, *Containerd.NEEDS], Containerd.MODULES)
     has_it = f"\n{comparison.table()}\n" in README.read_text()
-    assert has_it, "README.md has another table than the one below"
+    assert has_it, "the table in README.md is not the one below"

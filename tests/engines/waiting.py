@@ -1,7 +1,7 @@
 """Waits for events that have no file descriptor to wait on."""
 import time
 
-# Only against hanging for ever: nothing is expected to take anywhere near as long.
+# A wait that takes longer has hung. The waits that succeed are far shorter.
 WATCHDOG = 120
 
 
@@ -10,6 +10,6 @@ def wait_until(condition, what):
     watchdog = time.monotonic() + WATCHDOG
     while not (value := condition()):
         if time.monotonic() > watchdog:
-            raise AssertionError(f"{what}: not after {WATCHDOG} s")
+            raise AssertionError(f"not in {WATCHDOG} s: {what}")
         time.sleep(0.05)
     return value
