@@ -1,6 +1,5 @@
-//! What must hold for every text that podinit reads, whatever is in it. The fuzz targets of this folder look for
-//! an input that breaks a property; `cargo test` replays the inputs in `inputs/`, a line
-//! each.
+//! Properties that hold for every text that podinit reads. The fuzz targets of this folder search for an input that
+//! breaks a property; `cargo test` checks them with the inputs in `inputs/`, one in each line.
 
 use std::ffi::{CString, OsStr};
 use std::fmt::Write;
@@ -22,7 +21,7 @@ use crate::user;
 /// Panics if the input breaks it.
 pub type Property = fn(&[u8]);
 
-/// By the names of the targets and of the lists in `inputs/`.
+/// The properties, by the names of the targets and of the lists in `inputs/`.
 pub const ALL: [(&str, Property); 10] = [
     ("cgroup", cgroup),
     ("command_line", command_line),
@@ -41,7 +40,7 @@ pub fn check(name: &str, input: &[u8]) {
     ALL.iter().find(|(own, _)| *own == name).expect("a property of this name").1(input);
 }
 
-/// Any command line, under any name and with any environment, is understood or is an error of one line. The input
+/// Any command line, under any name and with any environment, is accepted or is an error of one line. The input
 /// is the arguments and, behind a byte 0xff, the environment; a NUL ends each.
 pub fn command_line(input: &[u8]) {
     let (args, env) = input.split_at(input.iter().position(|&byte| byte == 0xff).unwrap_or(input.len()));
@@ -82,7 +81,7 @@ fn check_config(config: &Config, persona: &Persona) {
     config.kill_after.into_iter().for_each(check_duration);
     for number in 1..=Signal::MAX {
         let signal = Signal::new(number).expect("a signal's number");
-        // Whatever the options are, there is an answer.
+        // None of these may panic.
         let _ = (
             config.rewritten(signal),
             config.exit_status(End::Killed(signal)),
@@ -109,12 +108,12 @@ fn check_message(message: &str) {
     );
 }
 
-/// A deadline so far away can be calculated.
+/// The deadline after this duration can be calculated.
 fn check_duration(duration: Duration) {
     assert!(Instant::now().checked_add(duration).is_some(), "{duration:?} is too long");
 }
 
-/// A signal that is understood is one of the kernel's, and its own name means the same signal.
+/// A signal that is accepted is one of the kernel's, and its name means the same signal.
 pub fn signal(input: &[u8]) {
     let Ok(text) = str::from_utf8(input) else { return };
     let Some(signal) = signal::parse(text) else { return };
@@ -133,7 +132,7 @@ pub fn signal(input: &[u8]) {
     }
 }
 
-/// Durations, rewritings and exit codes: one that is understood, written down plainly, means the same.
+/// Durations, rewritings and exit codes: one that is accepted, written in its plain form, means the same.
 pub fn values(input: &[u8]) {
     let Ok(text) = str::from_utf8(input) else { return };
     if let Some(duration) = values::duration(text) {
@@ -171,8 +170,8 @@ pub fn stat(input: &[u8]) {
     }
 }
 
-/// What the kernel writes is what is read, whatever the process calls itself. The input is 24 bytes of numbers, and
-/// the name.
+/// The fields that the kernel writes are the fields that are read, under any name of the process. The input is 24 bytes
+/// of numbers, and the name.
 pub fn stat_round(input: &[u8]) {
     let Some((numbers, name)) = input.split_first_chunk::<24>() else { return };
     let int = |at: usize| i32::from_le_bytes(numbers[at..at + 4].try_into().expect("4 bytes")) & i32::MAX;
@@ -224,7 +223,7 @@ pub fn status(input: &[u8]) {
     assert_eq!(status, called("plain"), "{name:?}");
 }
 
-/// The processes of one container, told apart by their cgroups, are together, and the oldest one leads. The input is
+/// Processes are grouped into containers by their cgroups, and the oldest one of each is the leader. The input is
 /// a byte for the number of hierarchies and, each behind a byte 0xff, a byte for the time of a process's start and a
 /// line for its path in each hierarchy.
 pub fn cgroup(input: &[u8]) {
@@ -266,7 +265,7 @@ fn check_grouping(entered: &[(Identity, Vec<String>)]) {
     let containers = containers::group(with_places().collect());
     let leaders: Vec<Identity> = containers.iter().map(|container| container.leader).collect();
     let reversed = containers::group(with_places().rev().collect());
-    assert_eq!(reversed, containers, "the order in which they are listed tells");
+    assert_eq!(reversed, containers, "the order of the list changes the containers");
     for (id, paths) in entered {
         let own =
             containers.iter().find(|container| container.has(&place(paths))).expect("a container of its own");
@@ -295,8 +294,8 @@ fn names(path: &str) -> Vec<&str> {
     path.split('/').filter(|name| !name.is_empty()).collect()
 }
 
-/// Whether in each hierarchy both are in one cgroup or one is below the other. (All are below the root, which tells
-/// nothing.)
+/// Whether in each hierarchy both are in one cgroup or one is below the other. (The root does not count: all are below
+/// it.)
 fn are_together(one: &[Vec<&str>], other: &[Vec<&str>]) -> bool {
     one.iter().zip(other).all(|(one, other)| {
         let nested = one.starts_with(other) || other.starts_with(one);
@@ -304,7 +303,7 @@ fn are_together(one: &[Vec<&str>], other: &[Vec<&str>]) -> bool {
     })
 }
 
-/// Any text is a mountinfo; and in what the kernel writes, hidepid is seen wherever it is. The input is a mountinfo,
+/// Any text is a mountinfo; and in one of the kernel, hidepid is found at any place. The input is a mountinfo,
 /// or behind a byte 0xff the mount point and, behind another one, the options.
 pub fn mountinfo(input: &[u8]) {
     let text = String::from_utf8_lossy(input);
@@ -351,7 +350,7 @@ pub fn user(input: &[u8]) {
     }
 }
 
-/// Digits mean the number that they are, even if they are a name too; all else is a name in `file`.
+/// Digits are a number, even if they are a name too; any other word is a name in `file`.
 fn check_id(word: &str, id: u32, file: &str) {
     let is_number = !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_digit());
     let is_name = || file.lines().any(|line| line.split(':').next() == Some(word));

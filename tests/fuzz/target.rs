@@ -1,4 +1,4 @@
-//! The target that is called by the name of a property.
+//! A fuzz target: it checks the property that has its name.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
