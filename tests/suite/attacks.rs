@@ -216,17 +216,10 @@ fn root_without_capabilities_may_not_signal_podinit() {
     }
 }
 
-/// Starts podinit with signals pending that were sent while PID 1 had uid 0: blocked signals stay pending over
-/// exec. `sent` is the Python that PID 1 runs before it executes podinit.
-fn with_pending(sent: &str) -> Running {
-    let script = format!(
-        "import os, signal, sys
-signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
-{sent}
-os.execv(sys.argv[1], sys.argv[1:])"
-    );
+/// Starts podinit with signals pending that were sent `how` while PID 1 had uid 0 (tests/helpers/pending.py).
+fn with_pending(how: &str) -> Running {
     let mut command = in_namespace("/usr/bin/python3");
-    command.args(["-c", &script]).arg(podinit()).arg("--pause");
+    command.args([&helper("pending.py"), how]).arg(podinit()).arg("--pause");
     Running::start_with_stdin(&mut command, Stdio::piped())
 }
 
@@ -235,11 +228,7 @@ fn what_was_sent_before_podinit_took_its_uid_is_dropped() {
     if !have_root() {
         return;
     }
-    let sent = "if os.fork() == 0:
-    for number in [1, 15, 37, 37]: os.kill(1, number)
-    os._exit(0)
-os.wait()";
-    Attacked::from(Pod::from(with_pending(sent))).assert_unharmed("early");
+    Attacked::from(Pod::from(with_pending("from-inside"))).assert_unharmed("early");
 }
 
 #[test]
@@ -247,7 +236,7 @@ fn what_the_engine_sent_before_podinit_took_its_uid_is_handled() {
     if !have_root() {
         return;
     }
-    let mut run = with_pending("print('blocked', flush=True); sys.stdin.readline()");
+    let mut run = with_pending("from-outside");
     run.wait_for("blocked");
     run.signal_init(libc::SIGTERM);
     let run = run.finish();

@@ -205,10 +205,8 @@ fn a_receiver_with_a_full_queue_gets_the_signal_without_its_value() {
 #[test]
 fn escape_bytes_of_a_name_do_not_reach_the_log() {
     let mut pod = Pod::start(&["-vvv"]);
-    let script = r#"open('/proc/self/comm', 'wb').write(b'\x1b[31mred')
-print('ready', flush=True)
-import time; time.sleep(1000)"#;
-    let mut app = pod.enter(crate::pod::ways()[0], "app", &["/usr/bin/python3", "-c", script]);
+    let script = helper("renamed.py");
+    let mut app = pod.enter(crate::pod::ways()[0], "app", &["/usr/bin/python3", &script]);
     app.wait_for("ready");
     kill(pod.init, libc::SIGHUP);
     pod.pause.wait_for_stderr("does not handle");

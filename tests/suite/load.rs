@@ -77,28 +77,7 @@ fn the_main_process_is_killed_under_a_flood_of_signals() {
 
 #[test]
 fn a_signal_that_is_discarded_does_not_postpone_a_deadline() {
-    // A SIGSTOP from inside discards a pending SIGCONT, and has no other effect on PID 1. The script sends pairs
-    // of them until init sleeps in another system call than before: that would be a read that the pair has made
-    // wait.
-    let script = "import os, signal, time
-signal.signal(signal.SIGTERM, signal.SIG_IGN)
-signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGCONT])
-if os.fork(): os._exit(6)
-os.setsid()
-def call():
-    time.sleep(0.001)
-    return open('/proc/1/syscall').read().split()[0]
-time.sleep(0.2)
-before, pairs = call(), 0
-while pairs < 3000 and (call() in (before, 'running') or call() in (before, 'running')):
-    os.kill(1, signal.SIGCONT)
-    begin = time.perf_counter_ns()
-    while time.perf_counter_ns() < begin + pairs * 97 % 100_000: pass
-    os.kill(1, signal.SIGSTOP)
-    pairs += 1
-print('sent', pairs, flush=True)
-while True: signal.pause()";
-    let run = finish(&mut as_pid_1(&["--grace", "8s", "python3", "-c", script]));
+    let run = finish(&mut as_pid_1(&["--grace", "8s", "python3", &helper("discarded.py")]));
     assert_eq!(run.code, Some(6), "{run:?}");
     assert!(run.stdout.contains("sent"), "{run:?}");
 }

@@ -1,18 +1,18 @@
 //! Tests of the podinit binary as its users run it: in real namespaces, with real programs.
 
-mod attacks;
-mod exiting;
-mod forwarding;
-mod hidden;
-mod load;
-mod logging;
-mod names;
-mod pod;
-mod postgres;
-mod readme;
-mod reaping;
-mod starting;
-mod stopping;
-mod support;
-mod terminal;
-mod workloads;
+mod attacks; // senders without capabilities
+mod exiting; // the exit status
+mod forwarding; // signals to the workload
+mod hidden; // what /proc does not show
+mod load; // floods, and system calls that fail
+mod logging; // the log
+mod names; // other inits' names
+mod pod; // pod mode
+mod postgres; // PostgreSQL behind a shell
+mod readme; // README.md's claims
+mod reaping; // orphans
+mod starting; // what the workload starts with
+mod stopping; // the remaining processes
+mod support; // what the tests share
+mod terminal; // job control
+mod workloads; // programs that often run in containers

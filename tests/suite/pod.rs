@@ -327,16 +327,8 @@ fn orphans_of_every_container_are_reaped() {
     for apart in ways() {
         println!("case: {apart:?}");
         let mut pod = Pod::start(&[]);
-        let script = "import os
-for _ in range(500):
-    if os.fork() == 0:
-        if os.fork() == 0: os._exit(0)
-        os._exit(0)
-    os.wait()
-print('ready', flush=True)
-import sys; sys.stdin.read()";
-        let mut app = pod.enter(apart, "app", &["/usr/bin/python3", "-c", script]);
-        app.wait_for("ready");
+        let mut app = pod.enter(apart, "app", &["/usr/bin/python3", &helper("orphans.py"), "500"]);
+        app.wait_for("orphaned");
         let children = format!("/proc/{0}/task/{0}/children", pod.init);
         eventually("no zombie is left", || fs::read_to_string(&children).unwrap().is_empty());
     }

@@ -3,24 +3,13 @@
 use std::time::Duration;
 
 use crate::support::{
-    Running, as_pid_1, children_of, eventually, finish, in_namespace, podinit, status_field,
+    Running, as_pid_1, children_of, eventually, finish, helper, in_namespace, podinit, status_field,
 };
-
-/// Forks as many grandchildren as the argument says, which become orphans; then prints a line and waits.
-const ORPHANS: &str = "import os, sys
-for _ in range(int(sys.argv[1])):
-    child = os.fork()
-    if child == 0:
-        if os.fork() == 0: os._exit(0)
-        os._exit(0)
-    os.waitpid(child, 0)
-print('orphaned', flush=True)
-sys.stdin.read()";
 
 #[test]
 fn ten_thousand_orphans_leave_no_zombie() {
     let mut run = Running::start_with_stdin(
-        &mut as_pid_1(&["python3", "-c", ORPHANS, "10000"]),
+        &mut as_pid_1(&["python3", &helper("orphans.py"), "10000"]),
         std::process::Stdio::piped(),
     );
     run.wait_for("orphaned");
@@ -58,23 +47,8 @@ fn reaped_orphans_are_named() {
 
 #[test]
 fn the_name_that_is_logged_is_that_of_the_process_that_was_reaped() {
-    // The name of each process is its pid. Many exit at the same time, in another order than that of their start.
-    let script = "import os, random, time
-reader, writer = os.pipe()
-for _ in range(20):
-    if os.fork() == 0:
-        for _ in range(100):
-            if os.fork() == 0:
-                with open('/proc/self/comm', 'w') as comm: comm.write(str(os.getpid()))
-                time.sleep(2 + random.uniform(0, 0.5))
-                os._exit(0)
-        os._exit(0)
-os.close(writer)
-os.read(reader, 1)
-while True:
-    try: os.wait()
-    except ChildProcessError: break";
-    let run = finish(&mut as_pid_1(&["-w", "python3", "-c", script]));
+    // The name of each process is its pid.
+    let run = finish(&mut as_pid_1(&["-w", "python3", &helper("named.py")]));
     assert_eq!(run.code, Some(0));
     let named: Vec<(&str, &str)> = run
         .stderr
@@ -91,12 +65,8 @@ while True:
 #[test]
 fn a_zombie_that_was_inherited_over_exec_is_reaped() {
     // Its SIGCHLD was delivered before the exec, and no other child exits.
-    let script = "import os, sys
-if os.fork() == 0: os._exit(0)
-os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOWAIT)
-os.execv(sys.argv[1], [sys.argv[1], 'sh', '-c', 'echo ready; exec sleep 1000'])";
     let mut command = in_namespace("python3");
-    command.args(["-c", script, podinit().to_str().unwrap()]);
+    command.arg(helper("zombie.py")).arg(podinit()).args(["sh", "-c", "echo ready; exec sleep 1000"]);
     let mut run = Running::start(&mut command);
     run.wait_for("ready");
     let init = run.init();

@@ -156,16 +156,7 @@ fn a_hang_up_reaches_the_workload_once() {
     // The kernel sends SIGHUP to the session leader alone, which is podinit (tty_signal_session_leader). So
     // podinit forwards it, although it comes from the kernel.
     let out = scratch("hup").join("out");
-    let script = format!(
-        "import os, signal
-out = os.open('{}', os.O_WRONLY | os.O_CREAT | os.O_APPEND)
-signal.signal(signal.SIGHUP, lambda *_: os.write(out, b'HUP\\n'))
-signal.signal(signal.SIGTERM, lambda *_: os._exit(3))
-os.write(1, b'ready\\n')
-while True: signal.pause()",
-        out.display()
-    );
-    let mut typist = pid_1_with_terminal(&["python3", "-c", &script]);
+    let mut typist = pid_1_with_terminal(&["python3", &helper("hang_up.py"), out.to_str().unwrap()]);
     typist.sees("ready");
     let init = children_of(typist.child.id() as i32)[0];
     let mut child = typist.hang_up();

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use crate::support::{Running, as_pid_1, children_of, eventually, have, scratch, status_field};
+use crate::support::{Running, as_pid_1, children_of, eventually, have, helper, scratch, status_field};
 
 /// nginx with a configuration of its own. It listens on a Unix socket.
 fn nginx(options: &[&str]) -> Option<Running> {
@@ -62,12 +62,7 @@ fn bash_runs_its_traps() {
 
 #[test]
 fn python_is_interrupted() {
-    let script = "import time
-try:
-    print('ready', flush=True); time.sleep(1000)
-except KeyboardInterrupt:
-    print('interrupted', flush=True); raise SystemExit(9)";
-    let mut run = Running::start(&mut as_pid_1(&["python3", "-c", script]));
+    let mut run = Running::start(&mut as_pid_1(&["python3", &helper("keyboard.py")]));
     run.wait_for("ready");
     run.signal_init(libc::SIGINT);
     run.wait_for("interrupted");
