@@ -1,5 +1,6 @@
 //! Users and groups, by name or number, from /etc/passwd and /etc/group. (The C library's own look-up needs
-//! its shared libraries at run time, which an image from scratch has not.)
+//! its shared libraries at run time, which an image from scratch has not.) Names are bytes: two that are not UTF-8 would
+//! be equal as text.
 
 use nix::errno::Errno;
 
@@ -13,32 +14,32 @@ use crate::sys::describe;
 pub struct User {
     pub credentials: Credentials,
     /// The home directory: `/` if /etc/passwd has none.
-    pub home: String,
+    pub home: Vec<u8>,
 }
 
 /// The user that `text` names: `USER` or `USER:GROUP`, as for a container's user.
 ///
 /// # Errors
 /// Which of the two does not exist, or has no valid number; which file cannot be read.
-pub fn find(text: &str) -> Result<User, String> {
+pub fn find(text: &[u8]) -> Result<User, String> {
     find_in(&read("/etc/passwd")?, &read("/etc/group")?, text)
 }
 
 /// The text of `path`; nothing if there is no such file, as in an image from scratch. Any other error is one: a user
 /// whose entry cannot be read would silently run with group 0.
-fn read(path: &str) -> Result<String, String> {
+fn read(path: &str) -> Result<Vec<u8>, String> {
     match files::read_whole(path) {
-        Ok(content) => Ok(files::to_text(content)),
-        Err(Errno::ENOENT) => Ok(String::new()),
-        Err(errno) => Err(format!("cannot read {path}, which --user needs: {}", describe(errno))),
+        Err(Errno::ENOENT) => Ok(Vec::new()),
+        read => read.map_err(|errno| format!("cannot read {path}, which --user needs: {}", describe(errno))),
     }
 }
 
 /// With a group in `text` there are no supplementary groups; without one they are those that list the user. A
 /// number that /etc/passwd does not have gets group 0, no supplementary groups and the home directory `/`, as with
 /// container engines and gosu.
-pub fn find_in(passwd: &str, group: &str, text: &str) -> Result<User, String> {
-    let (user, wanted_group) = text.split_once(':').map_or((text, None), |(user, group)| (user, Some(group)));
+pub fn find_in(passwd: &[u8], group: &[u8], text: &[u8]) -> Result<User, String> {
+    let mut words = text.splitn(2, is_colon);
+    let (user, wanted_group) = (words.next().unwrap_or_default(), words.next());
     let (uid, entry) = look_up(passwd, "user", user)?;
     let gid = match (wanted_group, &entry) {
         (Some(wanted), _) => look_up(group, "group", wanted)?.0,
@@ -50,14 +51,17 @@ pub fn find_in(passwd: &str, group: &str, text: &str) -> Result<User, String> {
         _ => Vec::new(),
     };
     // No variable can hold a NUL.
-    let is_path = |home: &&str| !home.is_empty() && !home.contains('\0');
+    let is_path = |home: &&[u8]| !home.is_empty() && !home.contains(&0);
     let home = entry.and_then(|entry| entry.get(5).copied()).filter(is_path);
-    Ok(User { credentials: Credentials { uid, gid, groups }, home: home.unwrap_or("/").to_owned() })
+    Ok(User { credentials: Credentials { uid, gid, groups }, home: home.unwrap_or(b"/").to_owned() })
 }
+
+/// The fields of a line.
+type Line<'t> = Vec<&'t [u8]>;
 
 /// The number of the user or group that `key` names, and its line, if there is one. A number always means that number,
 /// also where a line has it for a name (as gosu and setpriv have it).
-fn look_up<'t>(text: &'t str, what: &str, key: &str) -> Result<(u32, Option<Vec<&'t str>>), String> {
+fn look_up<'t>(text: &'t [u8], what: &str, key: &[u8]) -> Result<(u32, Option<Line<'t>>), String> {
     let mut lines = fields(text);
     if is_number(key) {
         let number = id(key).ok_or_else(|| invalid(what, key))?;
@@ -65,41 +69,47 @@ fn look_up<'t>(text: &'t str, what: &str, key: &str) -> Result<(u32, Option<Vec<
     }
     // A line may have an empty name by mistake; no user has one.
     let Some(line) = lines.find(|line| line[0] == key && line.len() > 2 && !key.is_empty()) else {
-        return Err(format!("no such {what}: {}", Quoted(key.as_bytes())));
+        return Err(format!("no such {what}: {}", Quoted(key)));
     };
     let number = field_id(&line, 2).ok_or_else(|| invalid(what, key))?;
     Ok((number, Some(line)))
 }
 
-fn invalid(what: &str, key: &str) -> String {
-    format!("not a valid {what} id, which is 0 to {}: of {}", u32::MAX - 1, Quoted(key.as_bytes()))
+fn invalid(what: &str, key: &[u8]) -> String {
+    format!("not a valid {what} id, which is 0 to {}: of {}", u32::MAX - 1, Quoted(key))
+}
+
+fn is_colon(byte: &u8) -> bool {
+    *byte == b':'
 }
 
 /// The fields of each line.
-fn fields(text: &str) -> impl Iterator<Item = Vec<&str>> {
-    text.lines().map(|line| line.split(':').collect())
+fn fields(text: &[u8]) -> impl Iterator<Item = Line<'_>> {
+    text.split(|&byte| byte == b'\n')
+        .map(|line| line.strip_suffix(b"\r").unwrap_or(line).split(is_colon).collect())
 }
 
-fn field_id(line: &[&str], index: usize) -> Option<u32> {
+fn field_id(line: &[&[u8]], index: usize) -> Option<u32> {
     id(line.get(index)?)
 }
 
-fn is_number(text: &str) -> bool {
-    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
+fn is_number(text: &[u8]) -> bool {
+    !text.is_empty() && text.iter().all(u8::is_ascii_digit)
 }
 
 /// The id that `text` is, in digits alone. The highest number of 32 bits is none: setresuid(2) takes it, -1, for
 /// "leave unchanged".
-fn id(text: &str) -> Option<u32> {
-    if is_number(text) { text.parse().ok().filter(|id| *id != u32::MAX) } else { None }
+fn id(text: &[u8]) -> Option<u32> {
+    let digits = str::from_utf8(text).ok().filter(|_| is_number(text))?;
+    digits.parse().ok().filter(|id| *id != u32::MAX)
 }
 
 /// The groups that list `name` among their members, each once, in ascending order. An empty name is that of no user,
 /// and not the one member of a group without members.
-fn memberships(group: &str, name: &str) -> Result<Vec<u32>, String> {
+fn memberships(group: &[u8], name: &[u8]) -> Result<Vec<u32>, String> {
     let mut groups = Vec::new();
     for line in fields(group).filter(|_| !name.is_empty()) {
-        if line.get(3).is_some_and(|members| members.split(',').any(|it| it == name)) {
+        if line.get(3).is_some_and(|members| members.split(|&byte| byte == b',').any(|it| it == name)) {
             groups.push(field_id(&line, 2).ok_or_else(|| invalid("group", line[0]))?);
         }
     }
@@ -118,7 +128,7 @@ mod tests {
         all:x:4294967295:odd\n12:x:13:\n7:x:9:1234\n";
 
     fn found(text: &str) -> Result<(u32, u32, Vec<u32>), String> {
-        find_in(PASSWD, GROUP, text).map(|user| {
+        find_in(PASSWD.as_bytes(), GROUP.as_bytes(), text.as_bytes()).map(|user| {
             let Credentials { uid, gid, groups } = user.credentials;
             (uid, gid, groups)
         })
@@ -143,20 +153,29 @@ mod tests {
 
     #[test]
     fn home_directories() {
-        let home = |text| find_in(PASSWD, GROUP, text).unwrap().home;
+        let home = |text: &str| {
+            let user = find_in(PASSWD.as_bytes(), GROUP.as_bytes(), text.as_bytes()).unwrap();
+            String::from_utf8(user.home).unwrap()
+        };
         assert_eq!(home("app"), "/srv/app");
         assert_eq!(home("1000:5"), "/srv/app");
         assert_eq!(home("1234"), "/");
         assert_eq!(home("homeless"), "/");
-        assert_eq!(find_in("a:x:1:1::/a\0b:\n", "", "a").unwrap().home, "/");
+        assert_eq!(find_in(b"a:x:1:1::/a\0b:\n", b"", b"a").unwrap().home, b"/");
     }
 
     #[test]
     fn an_empty_name_is_no_user_and_no_member() {
-        let (passwd, group) = (":x:1000:1000::/:\n", "root:x:0:\ndisk:x:6:\nodd:x:7:,\n");
-        let user = find_in(passwd, group, "1000").unwrap().credentials;
+        let (passwd, group) = (b":x:1000:1000::/:\n", b"root:x:0:\ndisk:x:6:\nodd:x:7:,\n");
+        let user = find_in(passwd, group, b"1000").unwrap().credentials;
         assert_eq!((user.gid, user.groups), (1000, vec![]));
-        assert!(find_in(passwd, group, "").is_err());
+        assert!(find_in(passwd, group, b"").is_err());
+    }
+
+    #[test]
+    fn lines_may_end_in_a_carriage_return() {
+        let user = find_in(b"app:x:1:2\r\n", b"a:x:3:app\r\nb:x:4:app", b"app").unwrap();
+        assert_eq!(user.credentials, Credentials { uid: 1, gid: 2, groups: vec![3, 4] });
     }
 
     #[test]

@@ -104,9 +104,7 @@ fn parse_options(persona: &Persona, args: Vector, mut config: Config) -> Result<
                 config.parent_death = Some(value(&mut parser, "signal", signal::parse)?);
             }
             Arg::Long("user") => {
-                let text = raw_value(&mut parser)?;
-                let unknown = || format!("no such user: {}", Quoted(text.as_bytes()));
-                config.user = Some(user::find(text.to_str().ok_or_else(unknown)?)?);
+                config.user = Some(user::find(raw_value(&mut parser)?.as_bytes())?);
             }
             Arg::Long("workdir") => config.workdir = Some(c_string(&mut parser)?),
             Arg::Long("umask") => config.umask = Some(value(&mut parser, "umask in octal", umask)?),

@@ -125,7 +125,7 @@ fn environment(own: Vector, config: &Config) -> Vector {
     if config.user.is_none() && config.env.is_empty() {
         return own;
     }
-    let home = config.user.as_ref().and_then(|user| CString::new(format!("HOME={}", user.home)).ok());
+    let home = config.user.as_ref().and_then(|user| CString::new([b"HOME=", &user.home[..]].concat()).ok());
     let additions: Vec<CString> = home.into_iter().chain(config.env.iter().cloned()).collect();
     own.with(&additions)
 }

@@ -331,30 +331,34 @@ pub fn mountinfo(input: &[u8]) {
 /// Any passwd and group: a user or an error of one line, and never the number that setuid(2) takes for "as it is".
 /// The input is what `--user` has, passwd and group, with a byte 0xff between them.
 pub fn user(input: &[u8]) {
-    let mut parts = input.splitn(3, |&byte| byte == 0xff).map(String::from_utf8_lossy);
+    let mut parts = input.splitn(3, |&byte| byte == 0xff);
     let mut next = || parts.next().unwrap_or_default();
     let (wanted, passwd, group) = (next(), next(), next());
-    match user::find_in(&passwd, &group, &wanted) {
+    match user::find_in(passwd, group, wanted) {
         Ok(found) => {
             assert!(
                 found.credentials.uid != u32::MAX && found.credentials.gid != u32::MAX,
                 "{wanted:?}: {found:?}"
             );
             assert!(!found.credentials.groups.contains(&u32::MAX), "{wanted:?}: {found:?}");
-            let (name, of_group) =
-                wanted.split_once(':').map_or((&*wanted, None), |(name, it)| (name, Some(it)));
-            check_id(name, found.credentials.uid, &passwd);
-            of_group.into_iter().for_each(|name| check_id(name, found.credentials.gid, &group));
+            let mut words = wanted.splitn(2, |&byte| byte == b':');
+            check_id(words.next().unwrap_or_default(), found.credentials.uid, passwd);
+            words.next().into_iter().for_each(|name| check_id(name, found.credentials.gid, group));
         }
         Err(problem) => check_message(&problem),
     }
 }
 
 /// Digits are a number, even if they are a name too; any other word is a name in `file`.
-fn check_id(word: &str, id: u32, file: &str) {
-    let is_number = !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_digit());
-    let is_name = || file.lines().any(|line| line.split(':').next() == Some(word));
-    assert!(if is_number { word.parse() == Ok(id) } else { is_name() }, "{word:?} is {id}");
+fn check_id(word: &[u8], id: u32, file: &[u8]) {
+    let is_number = !word.is_empty() && word.iter().all(u8::is_ascii_digit);
+    let names = |line: &[u8]| {
+        line.strip_prefix(word).is_some_and(|after| after.first().is_none_or(|&byte| byte == b':'))
+    };
+    let is_name =
+        || file.split(|&byte| byte == b'\n').any(|line| names(line.strip_suffix(b"\r").unwrap_or(line)));
+    let is_id = || str::from_utf8(word).is_ok_and(|word| word.parse() == Ok(id));
+    assert!(if is_number { is_id() } else { is_name() }, "{word:?} is {id}");
 }
 
 #[cfg(test)]

@@ -310,7 +310,7 @@ fn the_umask_is_the_workloads_alone() {
 }
 
 /// podinit where /etc/passwd and /etc/group have these contents.
-fn with_users(passwd: &str, group: &str, args: &[&str]) -> Command {
+fn with_users(passwd: impl AsRef<[u8]>, group: impl AsRef<[u8]>, args: &[&str]) -> Command {
     let dir = scratch("users");
     fs::write(dir.join("passwd"), passwd).unwrap();
     fs::write(dir.join("group"), group).unwrap();
@@ -385,6 +385,21 @@ fn a_number_is_an_id_and_not_a_name() {
     assert_eq!(as_user("54321").lines(), ["54321", "0", "/"]);
     assert_eq!(as_user("54322").lines(), ["54322", "54323", "/srv"]);
     assert_eq!(as_user("app:54323").lines(), ["54322", "54323", "/srv"]);
+}
+
+#[test]
+fn names_that_are_not_utf8_are_told_apart() {
+    if !have_root() {
+        return;
+    }
+    let passwd = b"j\xf6rg:x:54321:54322::/j\xf6:\nj\xfcrg:x:54323:54324::/:\n";
+    let group = b"app:x:54325:j\xf6rg\nadmin:x:54326:j\xfcrg\n";
+    let show = ["sh", "-c", r#"id -u; id -G; [ "$HOME" = "$(printf '/j\366')" ] && echo home"#];
+    let run = finish(&mut with_users(passwd, group, &[&["--user", "54321"], &show[..]].concat()));
+    assert_eq!(run.lines(), ["54321", "54322 54325", "home"], "{run:?}");
+    // The character that stands for what is not UTF-8.
+    let run = finish(&mut with_users(passwd, group, &["--user", "j\u{fffd}rg", "id"]));
+    run.assert_refused(125, &["no such user"]);
 }
 
 #[test]
