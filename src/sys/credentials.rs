@@ -35,16 +35,20 @@ impl Credentials {
     /// Takes these ids, by setgroups(2), setresgid(2) and setresuid(2); a process that has them already needs no privilege
     /// for it. By system call: the C library would first look for other threads to do the same. Allocates nothing.
     ///
+    /// The calls are made in any case: a user namespace shows every id that it does not map as 65534, so that another
+    /// user looks like that one, and the kernel alone knows. But setgroups(2) takes a privilege for the same groups too.
+    ///
     /// # Errors
     /// What these calls say: EPERM, EINVAL for an id that the user namespace does not map.
     pub(super) fn assume(&self, room: &mut [u32]) -> Result<(), Errno> {
-        if self.are_assumed(room) {
-            return Ok(());
-        }
+        let has_all = self.are_assumed(room);
         let Credentials { uid, gid, groups } = self;
         // SAFETY: the calls take numbers, and a list of groups with its length.
         unsafe {
-            check(libc::syscall(SYS_setgroups, groups.len(), groups.as_ptr()))?;
+            let set = check(libc::syscall(SYS_setgroups, groups.len(), groups.as_ptr()));
+            if !has_all {
+                set?;
+            }
             check(libc::syscall(SYS_setresgid, *gid, *gid, *gid))?;
             check(libc::syscall(SYS_setresuid, *uid, *uid, *uid)).map(|_| ())
         }

@@ -403,6 +403,25 @@ fn names_that_are_not_utf8_are_told_apart() {
 }
 
 #[test]
+fn an_id_that_is_not_mapped_is_not_the_one_that_stands_for_it() {
+    if !have("setpriv") || !have_root() {
+        return;
+    }
+    // A user namespace shows each id that it does not map as 65534.
+    let script = r#"unshare -U sleep 1000 >/dev/null 2>&1 & namespace=$!
+        until grep -qx 'Name:.sleep' /proc/$namespace/status; do sleep 0.01; done
+        echo 0 100000 65536 >/proc/$namespace/uid_map
+        echo 0 100000 65536 >/proc/$namespace/gid_map
+        nsenter -t $namespace -U --preserve-credentials "$@"; status=$?
+        kill -KILL $namespace; exit $status"#;
+    for user in ["65534:65534", "65534"] {
+        let mut command = Command::new("setpriv");
+        command.args(["--clear-groups", "sh", "-c", script, "sh"]).arg(podinit());
+        finish(command.args(["--user", user, "id"])).assert_refused(125, &["cannot become the user"]);
+    }
+}
+
+#[test]
 fn the_same_user_as_before_takes_no_privilege() {
     if !have("setpriv") || !have_root() {
         return;
