@@ -4,7 +4,7 @@ use std::fmt;
 
 use nix::sys::signalfd::siginfo;
 
-use crate::signal::Signal;
+use crate::signal::{Signal, SignalSet};
 use crate::sys::process::Pid;
 use crate::sys::signal::Queued;
 
@@ -25,9 +25,11 @@ pub enum Origin {
 impl Origin {
     /// That of a signal with this `si_code`; `queued` is what its siginfo claims. A process with an effective uid of 0
     /// can have the kernel raise SIGIO and SIGURG in any process with SI_KERNEL (F_SETOWN, fcntl(2)), so those two are
-    /// not believed.
+    /// not believed. The signals of a fault have a code of their own then (SI_SIGIO), which the kernel drops where the
+    /// queue is full, so that they seem to come from outside the PID namespace: not believed either.
     fn of(signal: Signal, code: i32, queued: Queued) -> Origin {
         match code {
+            libc::SI_USER if queued.sender == 0 && SignalSet::FAULTS.contains(signal) => Origin::Other,
             libc::SI_USER | libc::SI_TKILL => Origin::Process,
             libc::SI_QUEUE => Origin::Queued(queued),
             libc::SI_KERNEL if ![libc::SIGIO, libc::SIGURG].contains(&signal.number()) => Origin::Kernel,
@@ -101,10 +103,14 @@ mod tests {
         assert_eq!(of(1, 0), Origin::Process);
         assert_eq!(of(1, -6), Origin::Process);
         assert_eq!(of(1, -1), Origin::Queued(queued));
+        assert_eq!(of(11, 0), Origin::Process);
         assert_eq!(of(2, 128), Origin::Kernel);
         for code in [-2, -3, -4, -5, -7, -60, -100, 1, 2, 6, 127, 129] {
             assert_eq!(of(1, code), Origin::Other, "{code}");
         }
+        let without_siginfo = Queued { value: 0, sender: 0, uid: 0 };
+        assert_eq!(Origin::of(Signal::new(11).unwrap(), 0, without_siginfo), Origin::Other);
+        assert_eq!(Origin::of(Signal::TERM, 0, without_siginfo), Origin::Process);
         assert_eq!([of(libc::SIGIO, 128), of(libc::SIGURG, 128)], [Origin::Other, Origin::Other]);
     }
 

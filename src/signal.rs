@@ -56,6 +56,16 @@ impl SignalSet {
     /// 1 to 31, of which each is pending once at the most.
     pub const STANDARD: SignalSet = SignalSet(0x7fff_ffff);
 
+    /// Those that a fault raises: SIGILL, SIGTRAP, SIGBUS, SIGFPE, SIGSEGV and SIGSYS.
+    pub const FAULTS: SignalSet = SignalSet(
+        1 << (libc::SIGILL - 1)
+            | 1 << (libc::SIGTRAP - 1)
+            | 1 << (libc::SIGBUS - 1)
+            | 1 << (libc::SIGFPE - 1)
+            | 1 << (libc::SIGSEGV - 1)
+            | 1 << (libc::SIGSYS - 1),
+    );
+
     /// The set that these bits stand for, as in /proc/PID/status.
     pub fn from_bits(bits: u64) -> SignalSet {
         SignalSet(bits)

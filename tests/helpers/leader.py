@@ -1,7 +1,8 @@
 """A container leader that waits for signals in one of the ways that programs do, and prints each.
 
-usage: leader.py NAME handler|thread|none [signals-init|answers]
+usage: leader.py NAME handler|faults|thread|none [signals-init|answers]
   handler       has handlers
+  faults        has handlers, also of the signals of a fault
   thread        blocks the signals and waits for them in a second thread
   none          does not handle signals
   signals-init  sends SIGHUP to PID 1 once it is ready
@@ -30,6 +31,10 @@ def got(number):
         say("answered")
 
 
+if kind == "faults":
+    SIGNALS = [signal.SIGHUP, signal.SIGRTMIN + 3, signal.SIGILL, signal.SIGTRAP, signal.SIGBUS, signal.SIGFPE]
+    SIGNALS += [signal.SIGSEGV, signal.SIGSYS]
+    kind = "handler"
 if kind == "handler":
     # Python runs a handler only between two of its instructions, so a signal right before a pause(2) would be printed
     # with the next one only. The byte that Python's C handler writes here is not missed.

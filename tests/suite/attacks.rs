@@ -35,10 +35,15 @@ impl Attacked {
         Attacked::from(Pod::start(&[]))
     }
 
-    fn from(mut pod: Pod) -> Attacked {
+    fn from(pod: Pod) -> Attacked {
+        Attacked::with_leader(pod, "handler")
+    }
+
+    /// With a leader of this kind (tests/helpers/leader.py).
+    fn with_leader(mut pod: Pod, kind: &str) -> Attacked {
         // It may change its uid after it has blocked its signals.
         eventually("podinit keeps CAP_KILL alone", || status_field(pod.init, "CapEff") == "0000000000000020");
-        let app = pod.leader(VERSION_1, "app", "handler");
+        let app = pod.leader(VERSION_1, "app", kind);
         Attacked { pod, app }
     }
 
@@ -146,10 +151,10 @@ fn another_real_uid_with_the_effective_one_of_a_pause_image_is_refused() {
     assert_refused(Sender::Uids(54321, USUAL_UID), "kill", &["1", "15"]);
 }
 
-/// A pod whose signal queues are short, so that they are soon full.
-fn with_short_queues() -> Attacked {
+/// A pod whose signal queues are short, so that one is soon full.
+fn with_short_queues() -> Pod {
     let mut command = in_namespace("prlimit");
-    Attacked::from(Pod::from(Running::start(command.arg("--sigpending=64").arg(podinit()).arg("--pause"))))
+    Pod::from(Running::start(command.arg("--sigpending=64").arg(podinit()).arg("--pause")))
 }
 
 #[test]
@@ -160,7 +165,7 @@ fn a_full_queue_hides_no_sender() {
     // The kernel drops the siginfo where the queue is full, and the signal looks like one from the engine.
     for how in ["full:-1", "full:-60", "full:-6"] {
         println!("case: {how}");
-        let mut attacked = with_short_queues();
+        let mut attacked = Attacked::from(with_short_queues());
         let sender = Sender::Uids(USUAL_UID, USUAL_UID);
         let outcomes = attacked.attack(sender, how, &["1", "15"]);
         assert_eq!(outcomes, ["attack 1 refused", "attack 15 refused"], "{how}");
@@ -169,11 +174,24 @@ fn a_full_queue_hides_no_sender() {
 }
 
 #[test]
-fn no_other_process_fills_podinits_queue() {
+fn a_fault_raised_while_the_queue_is_full_is_not_the_engines() {
     if !have_root() {
         return;
     }
-    let mut attacked = with_short_queues();
+    let mut attacked = Attacked::with_leader(with_short_queues(), "faults");
+    // Podinit would empty the queue in between.
+    kill(attacked.pod.init, libc::SIGSTOP);
+    attacked.attack(Sender::Root, "overflow", &["4", "5", "7", "8", "11", "31"]);
+    kill(attacked.pod.init, libc::SIGCONT);
+    attacked.assert_unharmed("overflow");
+}
+
+#[test]
+fn no_other_user_fills_podinits_queue() {
+    if !have_root() {
+        return;
+    }
+    let mut attacked = Attacked::from(with_short_queues());
     let fill = format!(
         "exec setpriv --reuid={USUAL_UID} --clear-groups prlimit --sigpending=64 /usr/bin/python3 {} full:-1",
         helper("attack.py")
@@ -250,7 +268,7 @@ fn a_confined_sender_reaches_leaders_of_podinits_uid() {
         return;
     }
     let mut pod = Pod::start(&[]);
-    eventually("podinit keeps CAP_KILL alone", || status_field(pod.init, "CapEff") == "0000000000000020");
+    eventually("podinpodinit keeps CAP_KILL alone", || status_field(pod.init, "CapEff") == "0000000000000020");
     let uid = pod.uid();
     let own = format!("setpriv --reuid={uid} --clear-groups");
     // Its child runs as root and is no leader, but the end of the pod would kill it.
