@@ -18,13 +18,15 @@ fn place(path: &str) -> (BorrowedFd<'static>, &str) {
     }
 }
 
-/// Opens a file or a directory to be read.
+/// Opens a file or a directory to be read. Below /proc without waiting: in a file system mounted over it there may be a
+/// FIFO, whose open(2) would wait for a writer, beyond every deadline.
 ///
 /// # Errors
 /// What open(2) says.
 pub fn open_to_read(path: &str) -> Result<OwnedFd, Errno> {
+    let no_wait = if path.starts_with("/proc") { OFlag::O_NONBLOCK } else { OFlag::empty() };
     let (directory, path) = place(path);
-    openat(directory, path, OFlag::O_RDONLY | OFlag::O_CLOEXEC, Mode::empty())
+    openat(directory, path, OFlag::O_RDONLY | OFlag::O_CLOEXEC | no_wait, Mode::empty())
 }
 
 /// All that is in a file.

@@ -9,10 +9,14 @@ use crate::support::{
 };
 
 /// Ways to hide the leaders from podinit: a name, and the shell script that sets up /proc.
-const HIDING: [(&str, &str); 4] = [
+const HIDING: [(&str, &str); 5] = [
     ("hidepid", "mount -t proc -o hidepid=2 proc /proc"),
     ("no /proc", "mount -t proc proc /proc && mount -t tmpfs none /proc"),
     ("another namespace's /proc", "true"),
+    (
+        "FIFOs in place of its files",
+        "mount -t tmpfs none /proc && ln -s 1 /proc/self && mkdir /proc/1 && mkfifo /proc/1/stat",
+    ),
     ("it may not be read", "mount -t proc proc /proc && chmod 711 /proc"),
 ];
 
