@@ -105,7 +105,7 @@ impl Init<'_> {
         loop {
             // After a kill the SIGCHLD may have to wait for its turn in a flood of other signals.
             if (has_changes || killed)
-                && let Some(end) = self.reap()
+                && let Some(end) = self.reap(kill_at.is_none())
             {
                 self.stop_remaining(if killed { Some(Instant::now()) } else { kill_at });
                 return end;
@@ -165,15 +165,18 @@ impl Init<'_> {
         }
     }
 
-    /// Reaps, and returns how the main process exited, if it has.
-    fn reap(&mut self) -> Option<End> {
+    /// Reaps, and returns how the main process exited, if it has. If it has been stopped, init stops too, where it
+    /// `follows`: not while `--kill-after` runs, which a stopped init would miss.
+    fn reap(&mut self, follows: bool) -> Option<End> {
         match reap(Some(self.main), self.config.warn_reaped)? {
             Change::Exited(_, end) => {
                 info!("the main process has exited: {end}");
                 Some(end)
             }
             Change::Stopped(_, signal) => {
-                self.job.main_stopped(signal);
+                if follows {
+                    self.job.main_stopped(signal);
+                }
                 None
             }
         }

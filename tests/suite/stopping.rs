@@ -602,3 +602,17 @@ fn waiting_for_remaining_processes_does_not_wake_init() {
     std::thread::sleep(Duration::from_secs(3));
     assert_eq!(switches(), before);
 }
+
+#[test]
+fn a_main_process_that_stops_itself_does_not_stop_the_deadline() {
+    // In a group of its own, which this process could continue: so the kernel would stop podinit as well.
+    for signal in ["STOP", "TSTP"] {
+        let script = format!("trap 'kill -{signal} $$' TERM; echo ready; while :; do sleep 0.01; done");
+        let mut command = as_process(&["--kill-after", "300ms", "--grace", "1ms", "sh", "-c", &script]);
+        let mut run = Running::start(std::os::unix::process::CommandExt::process_group(&mut command, 0));
+        run.wait_for("ready");
+        run.kill(libc::SIGTERM);
+        let run = run.finish();
+        assert_eq!(run.code, Some(137), "{signal}: {run:?}");
+    }
+}
