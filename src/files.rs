@@ -18,15 +18,15 @@ fn place(path: &str) -> (BorrowedFd<'static>, &str) {
     }
 }
 
-/// Opens a file or a directory to be read. Below /proc without waiting: in a file system mounted over it there may be a
-/// FIFO, whose open(2) would wait for a writer, beyond every deadline.
+/// Opens a file or a directory to be read, without waiting: open(2) of a FIFO would wait for a writer, also of one in a file
+/// system that is mounted over /proc, beyond every deadline.
 ///
 /// # Errors
 /// What open(2) says.
 pub fn open_to_read(path: &str) -> Result<OwnedFd, Errno> {
-    let no_wait = if path.starts_with("/proc") { OFlag::O_NONBLOCK } else { OFlag::empty() };
     let (directory, path) = place(path);
-    openat(directory, path, OFlag::O_RDONLY | OFlag::O_CLOEXEC | no_wait, Mode::empty())
+    let flags = OFlag::O_RDONLY | OFlag::O_CLOEXEC | OFlag::O_NONBLOCK | OFlag::O_NOCTTY;
+    openat(directory, path, flags, Mode::empty())
 }
 
 /// All that is in a file.
@@ -34,7 +34,14 @@ pub fn open_to_read(path: &str) -> Result<OwnedFd, Errno> {
 /// # Errors
 /// What open(2) or read(2) says.
 pub fn read_whole(path: &str) -> Result<Vec<u8>, Errno> {
-    let file = open_to_read(path)?;
+    read_all(open_to_read(path)?)
+}
+
+/// All that is in an open file.
+///
+/// # Errors
+/// What read(2) says.
+pub fn read_all(file: OwnedFd) -> Result<Vec<u8>, Errno> {
     let mut content = vec![0; 2048];
     let mut length = 0;
     loop {

@@ -8,6 +8,7 @@ use crate::files;
 use crate::quoted::Quoted;
 use crate::sys::credentials::Credentials;
 use crate::sys::describe;
+use crate::sys::fd::is_regular_file;
 
 /// Which user a workload runs as.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,12 +27,19 @@ pub fn find(text: &[u8]) -> Result<User, String> {
 }
 
 /// The text of `path`; nothing if there is no such file, as in an image from scratch. Any other error is one: a user
-/// whose entry cannot be read would silently run with group 0.
+/// whose entry cannot be read would silently run with group 0. What is no regular file may have no end (/dev/zero).
 fn read(path: &str) -> Result<Vec<u8>, String> {
-    match files::read_whole(path) {
-        Err(Errno::ENOENT) => Ok(Vec::new()),
-        read => read.map_err(|errno| format!("cannot read {path}, which --user needs: {}", describe(errno))),
-    }
+    let read = || {
+        let file = files::open_to_read(path)?;
+        if is_regular_file(&file)? { files::read_all(file).map(Some) } else { Ok(None) }
+    };
+    let problem = match read() {
+        Ok(Some(content)) => return Ok(content),
+        Err(Errno::ENOENT) => return Ok(Vec::new()),
+        Ok(None) => "not a regular file",
+        Err(errno) => describe(errno),
+    };
+    Err(format!("cannot read {path}, which --user needs: {problem}"))
 }
 
 /// With a group in `text` there are no supplementary groups; without one they are those that list the user. A

@@ -119,7 +119,7 @@ pub fn write_stderr_nowait(line: &[u8]) -> Result<usize, Errno> {
     let answer =
         unsafe { libc::syscall(libc::SYS_pwritev2, STDERR, &iov, 1, -1_i64, -1_i64, libc::RWF_NOWAIT) };
     match check(answer) {
-        Err(Errno::EAGAIN) if !is_regular_file() => Err(Errno::EAGAIN),
+        Err(Errno::EAGAIN) if is_regular_file(standard(STDERR)) != Ok(true) => Err(Errno::EAGAIN),
         // A file that needs the disk first; a terminal, which does not know RWF_NOWAIT; a pipe or a socket before
         // Linux 6.5; no pwritev2 (before 4.6); or an interruption: what follows tries again.
         Err(
@@ -136,7 +136,7 @@ pub fn write_stderr_nowait(line: &[u8]) -> Result<usize, Errno> {
 }
 
 fn write_stderr_otherwise(line: &[u8]) -> Result<usize, Errno> {
-    if is_regular_file() {
+    if is_regular_file(standard(STDERR)) == Ok(true) {
         return write(standard(STDERR), line);
     }
     let flags = libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL;
@@ -166,10 +166,15 @@ fn write_in_a_moment_without_waiting(line: &[u8]) -> Result<usize, Errno> {
     written
 }
 
-fn is_regular_file() -> bool {
-    // SAFETY: an all-zero stat is a valid value for fstat to overwrite.
-    let mut stat: libc::stat = unsafe { std::mem::zeroed() };
-    // SAFETY: the call writes to `stat` and no further.
-    let answer = unsafe { libc::fstat(STDERR, &mut stat) };
-    answer == 0 && stat.st_mode & libc::S_IFMT == libc::S_IFREG
+/// Whether `file` is a regular file, by fstat(2).
+///
+/// # Errors
+/// What fstat(2) says.
+pub fn is_regular_file(file: impl AsFd) -> Result<bool, Errno> {
+    // SAFETY: an all-zero stat is a valid value for fstat to overwrite, and it writes to `stat` and no further.
+    unsafe {
+        let mut stat: libc::stat = std::mem::zeroed();
+        check(libc::fstat(file.as_fd().as_raw_fd(), &mut stat).into())?;
+        Ok(stat.st_mode & libc::S_IFMT == libc::S_IFREG)
+    }
 }

@@ -268,7 +268,7 @@ fn a_confined_sender_reaches_leaders_of_podinits_uid() {
         return;
     }
     let mut pod = Pod::start(&[]);
-    eventually("podinpodinit keeps CAP_KILL alone", || status_field(pod.init, "CapEff") == "0000000000000020");
+    eventually("podinit keeps CAP_KILL alone", || status_field(pod.init, "CapEff") == "0000000000000020");
     let uid = pod.uid();
     let own = format!("setpriv --reuid={uid} --clear-groups");
     // Its child runs as root and is no leader, but the end of the pod would kill it.

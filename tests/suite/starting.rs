@@ -6,8 +6,8 @@ use std::os::unix::fs::PermissionsExt;
 use std::process::{Command, Stdio};
 
 use crate::support::{
-    Running, as_pid_1, as_process, eventually, finish, has_exited, have, have_root, helper, in_namespace,
-    is_root, kill, podinit, scratch, status_field, unshare,
+    Finished, Running, as_pid_1, as_process, eventually, finish, has_exited, have, have_root, helper,
+    in_namespace, is_root, kill, podinit, scratch, status_field, unshare,
 };
 
 /// What `sh -c script` prints where podinit replaces RUN, and where RUN is empty.
@@ -343,33 +343,41 @@ fn ids_that_the_kernel_takes_for_something_else_are_refused() {
     }
 }
 
+/// podinit with `--user 0` where /etc is what the commands of `make` leave in an empty directory.
+fn with_etc(make: &str) -> Finished {
+    let dir = scratch("etc");
+    let script = format!(
+        "cd {0} && {make} && mount --bind {0} /etc && ulimit -v 1000000 && exec timeout -s KILL 20 \"$@\"",
+        dir.display()
+    );
+    let mut command = unshare();
+    command.args(["sh", "-c", &script, "sh"]).arg(podinit());
+    command.args(["--user", "0", "sh", "-c", "echo $HOME"]);
+    let run = finish(&mut command);
+    fs::remove_dir_all(dir).unwrap();
+    run
+}
+
 #[test]
 fn a_user_file_that_cannot_be_read_is_not_taken_for_an_empty_one() {
-    let with_etc = |name: &str, unreadable: &[&str]| {
-        let dir = scratch(name);
-        for file in unreadable {
-            fs::create_dir(dir.join(file)).unwrap();
-        }
-        let script = format!("mount --bind {} /etc && exec \"$@\"", dir.display());
-        let mut command = unshare();
-        command.args(["sh", "-c", &script, "sh"]).arg(podinit()).args([
-            "--user",
-            "0",
-            "sh",
-            "-c",
-            "echo $HOME",
-        ]);
-        let run = finish(&mut command);
-        fs::remove_dir_all(dir).unwrap();
-        run
-    };
     for file in ["passwd", "group"] {
-        println!("case: {file}");
-        with_etc(file, &[file])
-            .assert_refused(125, &["cannot read", &format!("/etc/{file}"), "Is a directory"]);
+        let words = ["cannot read", &format!("/etc/{file}"), "ymbolic link"];
+        with_etc(&format!("ln -s {file} {file}")).assert_refused(125, &words);
     }
     // An empty image has neither file.
-    assert_eq!(with_etc("no-users", &[]).lines(), ["/"]);
+    assert_eq!(with_etc("true").lines(), ["/"]);
+    // A link to a regular file is one.
+    assert_eq!(with_etc("echo root:x:0:0::/r: >p && ln -s p passwd").lines(), ["/r"]);
+}
+
+#[test]
+fn a_user_file_that_is_no_regular_file_is_neither_waited_for_nor_read_without_end() {
+    for file in ["passwd", "group"] {
+        for make in ["mkfifo", "mkdir", "ln -s /dev/zero"] {
+            let run = with_etc(&format!("{make} {file}"));
+            run.assert_refused(125, &["cannot read", &format!("/etc/{file}"), "not a regular file"]);
+        }
+    }
 }
 
 #[test]

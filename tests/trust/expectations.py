@@ -95,7 +95,7 @@ EXCUSES = [
     excuse("R", "* init,inner rt_sigprocmask * first,always", ["refused"], ""),
     excuse("R", "* child,inner-child rt_sigprocmask * *", ["refused"], ""),
     # Without /etc/passwd or /etc/group the workload could run as another user, or with other groups.
-    excuse("R", "user init open,openat,read * *", ["refused"], ""),
+    excuse("R", "user init open,openat,fstat,newfstatat,read * *", ["refused"], ""),
     excuse("N", "user init open,openat ENOENT *", ["no: as 1000 *", "also: as 1000 *", "nothing on stderr"],
            "Images without /etc/passwd or /etc/group are common: a number is that uid, with group 0 and no others."),
     # kill(2) takes a number that is no pid for a group, or for all processes.
