@@ -105,7 +105,7 @@ impl Change {
 }
 
 /// Takes a change of `child`, or else of any child, by waitpid(2) without waiting: an exit, by which the child is reaped,
-/// or a stop. `None` if there is none.
+/// or a stop. `None` if there is none. Where a seccomp filter refuses that call, by waitid(2).
 ///
 /// nix's `waitpid` is not used: it reaps a child that a real-time signal killed and then answers
 /// EINVAL, because its `Signal` cannot name the signal; the child's status would be lost.
@@ -117,8 +117,12 @@ pub fn take_change(child: Option<Pid>) -> Result<Option<Change>, Errno> {
     // SAFETY: the call writes to `status` and no further.
     let pid =
         unsafe { libc::waitpid(child.map_or(-1, Pid::get), &mut status, libc::WNOHANG | libc::WUNTRACED) };
-    check(pid.into())?;
-    Ok(Pid::new(pid).map(|pid| change(pid, status)))
+    let pid = match check(pid.into()) {
+        Ok(_) => Pid::new(pid),
+        Err(errno @ (Errno::ECHILD | Errno::EINTR)) => return Err(errno),
+        Err(_) => wait_by_id(child, libc::WEXITED | libc::WSTOPPED, &mut status)?,
+    };
+    Ok(pid.map(|pid| change(pid, status)))
 }
 
 fn change(pid: Pid, status: libc::c_int) -> Change {
@@ -137,18 +141,35 @@ fn change(pid: Pid, status: libc::c_int) -> Change {
 /// # Errors
 /// ECHILD if there are no children at all.
 pub fn peek_exited() -> Result<Option<Pid>, Errno> {
-    let options = libc::WEXITED | libc::WNOHANG | libc::WNOWAIT;
-    // SAFETY: an all-zero siginfo_t is a valid value for waitid to overwrite, and names no child.
-    unsafe {
-        let mut info: libc::siginfo_t = std::mem::zeroed();
-        check(libc::waitid(libc::P_ALL, 0, &mut info, options).into())?;
-        Ok(Pid::new(info.si_pid()))
-    }
+    wait_by_id(None, libc::WEXITED | libc::WNOWAIT, &mut 0)
 }
 
-/// Whether there are children, zombies included. An error other than ECHILD does not say that there are none.
+/// The pid of `child`, or else of any child, that has changed as `options` say, by waitid(2) without waiting; and its
+/// `status` as waitpid(2) has it.
+fn wait_by_id(child: Option<Pid>, options: i32, status: &mut libc::c_int) -> Result<Option<Pid>, Errno> {
+    let (kind, id) = child.map_or((libc::P_ALL, 0), |child| (libc::P_PID, child.get() as libc::id_t));
+    // SAFETY: an all-zero siginfo_t is a valid value for waitid to overwrite, and names no child.
+    let (pid, code, value) = unsafe {
+        let mut info: libc::siginfo_t = std::mem::zeroed();
+        check(libc::waitid(kind, id, &mut info, options | libc::WNOHANG).into())?;
+        (info.si_pid(), info.si_code, info.si_status())
+    };
+    *status = match code {
+        libc::CLD_EXITED => value << 8,
+        libc::CLD_STOPPED => value << 8 | 0x7f,
+        _ => value,
+    };
+    Ok(Pid::new(pid))
+}
+
+/// Whether there are children, zombies included. An error other than ECHILD does not say that there are none: where a
+/// seccomp filter refuses waitid(2), waitpid(2) says it, which reaps one that has exited. So it is for the stop.
 pub fn have_children() -> bool {
-    peek_exited() != Err(Errno::ECHILD)
+    let peeked = match peek_exited() {
+        Err(errno) if errno != Errno::ECHILD => take_change(None).map(drop),
+        peeked => peeked.map(drop),
+    };
+    peeked != Err(Errno::ECHILD)
 }
 
 /// Sets the own name, as in /proc/PID/comm, by PR_SET_NAME of prctl(2).
@@ -196,4 +217,43 @@ pub fn mount_own_proc() -> Result<(), Errno> {
     mount(none, c"/", none, MsFlags::MS_REC | MsFlags::MS_PRIVATE, none)?;
     let flags = MsFlags::MS_NOSUID | MsFlags::MS_NODEV | MsFlags::MS_NOEXEC;
     mount(Some(c"proc"), c"/proc", Some(c"proc"), flags, none)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::process::Command;
+
+    use super::*;
+    use crate::sys::signal::kill_process;
+
+    #[test]
+    fn waitid_has_the_same_status() {
+        let wait = |child, options| {
+            let mut status = 0;
+            let pid = loop {
+                if let Some(pid) = wait_by_id(Some(child), options, &mut status).unwrap() {
+                    break pid;
+                }
+            };
+            assert_eq!(pid, child);
+            change(pid, status)
+        };
+        let sleep = || Command::new("sleep").arg("1000").spawn().unwrap().id() as i32;
+        let pid = Pid::new(sleep()).unwrap();
+        kill_process(pid, Signal::STOP).unwrap();
+        assert_eq!(wait(pid, libc::WEXITED | libc::WSTOPPED), Change::Stopped(pid, Signal::STOP));
+        kill_process(pid, Signal::KILL).unwrap();
+        assert_eq!(wait(pid, libc::WEXITED | libc::WSTOPPED), Change::Exited(pid, End::Killed(Signal::KILL)));
+        for signal in [Signal::new(libc::SIGRTMAX()).unwrap(), Signal::new(libc::SIGABRT).unwrap()] {
+            let pid = Pid::new(sleep()).unwrap();
+            kill_process(pid, signal).unwrap();
+            assert_eq!(wait(pid, libc::WEXITED), Change::Exited(pid, End::Killed(signal)));
+        }
+        for code in [0, 1, 255] {
+            let script = format!("exit {code}");
+            let pid = Command::new("sh").args(["-c", &script]).spawn().unwrap().id();
+            let pid = Pid::new(pid as i32).unwrap();
+            assert_eq!(wait(pid, libc::WEXITED), Change::Exited(pid, End::Exited(code)));
+        }
+    }
 }

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use crate::support::{
-    Running, as_pid_1, children_of, eventually, finish, helper, in_namespace, podinit, status_field,
+    Running, as_pid_1, children_of, eventually, finish, have, helper, in_namespace, podinit, status_field,
+    unshare,
 };
 
 #[test]
@@ -71,4 +72,35 @@ fn a_zombie_that_was_inherited_over_exec_is_reaped() {
     run.wait_for("ready");
     let init = run.init();
     eventually("the workload is the only child", || children_of(init).len() == 1);
+}
+
+#[test]
+fn either_of_the_calls_that_reap_is_enough() {
+    if !have("python3") {
+        return;
+    }
+    let script = "import os, sys
+child = os.fork()
+if child == 0:
+    os.fork()
+    os._exit(0)
+try: os.waitid(os.P_PID, child, os.WEXITED)
+except PermissionError: os.waitpid(child, 0)
+print('orphaned', flush=True)
+sys.stdin.readline()
+os.kill(os.getpid(), int(sys.argv[1])) if sys.argv[1] != '0' else os._exit(3)";
+    for number in [libc::SYS_wait4, libc::SYS_waitid] {
+        for (signal, code) in [("0", 3), ("9", 137), ("34", 162)] {
+            let mut command = unshare();
+            command.args(["--mount-proc", "python3", &helper("claim.py"), &format!("{number}:1")]);
+            command.arg(podinit()).args(["-w", "python3", "-c", script, signal]);
+            let mut run = Running::start_with_stdin(&mut command, std::process::Stdio::piped());
+            run.wait_for("orphaned");
+            let init = run.init();
+            eventually("the orphan is reaped", || children_of(init).len() == 1);
+            let run = run.finish();
+            assert_eq!(run.code, Some(code), "{number} refused, signal {signal}");
+            assert!(!run.stderr.contains("time is up"), "no process is left to wait for: {run:?}");
+        }
+    }
 }
