@@ -85,11 +85,15 @@ def workload(path, more):
 
 
 def builder(path, podinit):
-    """What the Dockerfile needs of its builder: a cargo that writes target/release/podinit."""
-    cargo = path.with_name("cargo")
-    cargo.write_text("#!/bin/sh\nmkdir -p target/release && cp /podinit target/release/podinit\n")
-    cargo.chmod(0o755)
-    return busybox(path, {"bin/cargo": cargo, "podinit": podinit})
+    """Stands for Debian in the Dockerfile: an apt-get that installs nothing, and a bash, by which packaging/build runs,
+    that leaves podinit in dist/ in its place."""
+    scripts = {"apt-get": "true", "bash": "mkdir -p dist && cp /podinit dist/podinit"}
+    files = {"podinit": podinit, "usr/bin/env": shutil.which("busybox")}
+    for name, script in scripts.items():
+        file = files[f"bin/{name}"] = path.with_name(name)
+        file.write_text(f"#!/bin/sh\n{script}\n")
+        file.chmod(0o755)
+    return busybox(path, files)
 
 
 def busybox(path, files):
