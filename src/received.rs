@@ -73,12 +73,14 @@ impl Received {
         Some(Received { signal, origin, sender, uid: info.ssi_uid })
     }
 
-    /// Whether it is an echo of init's own doing: a log line written to a pipe without a reader, or to a file at its
-    /// size limit, raises a signal (SIGPIPE, SIGXFSZ) in the writer.
+    /// Whether init caused it itself: a log line that is written to a pipe without a reader, or to a file at its size limit,
+    /// raises SIGPIPE or SIGXFSZ in the writer; and the kernel sends SIGXCPU to a process that has used its RLIMIT_CPU.
     pub fn is_own(self, own: Pid) -> bool {
-        matches!(self.signal, Signal::PIPE | Signal::XFSZ)
-            && self.origin == Origin::Process
-            && self.sender == Some(own)
+        match self.signal {
+            Signal::PIPE | Signal::XFSZ => self.origin == Origin::Process && self.sender == Some(own),
+            Signal::XCPU => self.origin == Origin::Kernel,
+            _ => false,
+        }
     }
 
     /// Whether it comes from outside the PID namespace: the kernel gives such a sender the pid 0 (kill(2)).
@@ -112,6 +114,20 @@ mod tests {
         assert_eq!(Origin::of(Signal::new(11).unwrap(), 0, without_siginfo), Origin::Other);
         assert_eq!(Origin::of(Signal::TERM, 0, without_siginfo), Origin::Process);
         assert_eq!([of(libc::SIGIO, 128), of(libc::SIGURG, 128)], [Origin::Other, Origin::Other]);
+    }
+
+    #[test]
+    fn signals_that_init_causes_itself_are_dropped() {
+        let own = Pid::new(7).unwrap();
+        let is_own = |signal, origin, sender| {
+            Received { signal, origin, sender: Pid::new(sender), uid: 0 }.is_own(own)
+        };
+        assert!(is_own(Signal::PIPE, Origin::Process, 7));
+        assert!(!is_own(Signal::PIPE, Origin::Process, 8));
+        // RLIMIT_CPU is each process's own. Sent by another process, it is forwarded.
+        assert!(is_own(Signal::XCPU, Origin::Kernel, 0));
+        assert!(!is_own(Signal::XCPU, Origin::Process, 8));
+        assert!(!is_own(Signal::INT, Origin::Kernel, 0));
     }
 
     #[test]

@@ -28,6 +28,7 @@ impl Signal {
     pub const TSTP: Signal = Signal(libc::SIGTSTP as u8);
     pub const TTIN: Signal = Signal(libc::SIGTTIN as u8);
     pub const TTOU: Signal = Signal(libc::SIGTTOU as u8);
+    pub const XCPU: Signal = Signal(libc::SIGXCPU as u8);
     pub const XFSZ: Signal = Signal(libc::SIGXFSZ as u8);
 
     /// The signal with this number, if there is one.

@@ -10,7 +10,7 @@ use super::forward::is_target;
 use super::remaining::{Left, Remaining};
 use crate::config::Config;
 use crate::mailbox::{Event, Mailbox};
-use crate::procfs;
+use crate::procfs::{self, Stat};
 use crate::reap::reap;
 use crate::received::{Origin, Received};
 use crate::signal::{Signal, SignalSet};
@@ -184,16 +184,19 @@ impl Stop<'_> {
     }
 }
 
-/// Kills the remaining processes.
+/// How many of the killed processes are named in the log: each name is a file to read.
+const NAMED: usize = 20;
+
+/// Kills the remaining processes. Their names are read afterwards, so that it is not late.
 pub fn kill(remaining: &Remaining) {
-    let names: Vec<String> = remaining
-        .members()
-        .iter()
-        .map(|stat| format!("{} ({})", stat.id.pid, procfs::name(stat.id.pid)))
-        .collect();
-    warn!(
-        "time is up, killing {}",
-        if names.is_empty() { "the remaining processes".into() } else { names.join(", ") }
-    );
+    let members = remaining.members();
     remaining.send(Signal::KILL);
+    let name = |stat: &Stat| format!("{} ({})", stat.id.pid, procfs::name(stat.id.pid));
+    let mut names = members.iter().take(NAMED).map(name).collect::<Vec<String>>().join(", ");
+    if members.is_empty() {
+        names = "the remaining processes".into();
+    } else if members.len() > NAMED {
+        names += &format!(" and {} more", members.len() - NAMED);
+    }
+    warn!("time is up: killed {names}");
 }

@@ -67,7 +67,11 @@ impl Pod<'_> {
         // Where init is not PID 1 there is no pod to protect.
         let is_pod = self.everybody.is_some();
         if is_pod && self.is_confined(received) && (hidden || !self.is_all_of_own_uid()) {
-            warn!(
+            // Once: a sender could fill the log.
+            let level = if self.warned.confined { Level::Debug } else { Level::Warn };
+            self.warned.confined = true;
+            log!(
+                level,
                 "{} from {sender} is ignored: it may not signal all that the pod consists of",
                 received.signal
             );

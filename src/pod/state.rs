@@ -27,14 +27,16 @@ pub struct Pod<'a> {
     pub(super) refused: Vec<Identity>,
     /// Those that block a signal, and of which it is not known whether they wait for it.
     pub(super) undecided: Vec<Identity>,
-    warned: Warned,
+    pub(super) warned: Warned,
 }
 
-/// Which gaps in /proc init has warned of.
+/// What init has warned of.
 #[derive(Default)]
-struct Warned {
+pub(super) struct Warned {
     hidden: bool,
     unknown: bool,
+    /// That a sender may not stop the pod.
+    pub(super) confined: bool,
 }
 
 impl<'a> Pod<'a> {
