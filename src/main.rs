@@ -26,7 +26,7 @@
 //! Used by all of these:
 //! - [`reap`]: reaps children
 //! - [`settle`]: closes what init was started with
-//! - [`procfs`], [`files`]: read /proc, and files
+//! - [`procfs`], [`files`], [`number`]: read /proc, files, and numbers
 //! - [`logger`], [`quoted`]: write to stderr; foreign text in messages
 //! - [`signal`]: numbers, names and sets of signals
 //! - [`sys`]: every system call that nix lacks, and all `unsafe`
@@ -44,6 +44,7 @@ mod init;
 mod logger;
 mod mailbox;
 mod namespace;
+mod number;
 mod pod;
 mod procfs;
 #[cfg(any(test, fuzzing))]

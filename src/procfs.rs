@@ -5,6 +5,7 @@ use nix::errno::Errno;
 use nix::unistd::read;
 
 use crate::files;
+use crate::number::number;
 use crate::signal::SignalSet;
 use crate::sys::fd::{kept_proc, read_directory, read_proc_self};
 use crate::sys::pidfd::PidFd;
@@ -64,16 +65,19 @@ impl Stat {
     pub fn parse(text: &[u8]) -> Option<Stat> {
         let name_begins = text.iter().position(|&byte| byte == b'(')?;
         let name_ends = text.iter().rposition(|&byte| byte == b')')?;
-        let pid = Pid::new(number(text[..name_begins].trim_ascii())?)?;
+        let pid = Pid::new(number(text[..name_begins].trim_ascii(), 10)?)?;
         // Fields are counted from 1, and these begin with the third.
         let mut fields = text.get(name_ends + 2..)?.split(|&byte| byte == b' ');
         let state = *fields.next()?.first()?;
-        let parent = Pid::new(number(fields.next()?)?);
-        // -1 of a process that has been reaped, but that /proc still shows (do_task_stat in the kernel).
-        let group = number(fields.next()?)?;
-        let flags = number(fields.nth(9 - 6)?)?;
-        let threads = number(fields.nth(20 - 10)?)?;
-        let start = number(fields.nth(22 - 21)?)?;
+        let parent = Pid::new(number(fields.next()?, 10)?);
+        let group = match fields.next()? {
+            // Of a process that has been reaped, but that /proc still shows (do_task_stat in the kernel).
+            b"-1" => -1,
+            group => number(group, 10)?,
+        };
+        let flags = number(fields.nth(9 - 6)?, 10)?;
+        let threads = number(fields.nth(20 - 10)?, 10)?;
+        let start = number(fields.nth(22 - 21)?, 10)?;
         Some(Stat { id: Identity { pid, start }, state, threads, parent, group, flags })
     }
 
@@ -146,8 +150,8 @@ impl Status {
     /// The kernel escapes a line feed in the name here, and nothing else that could end a line or a field.
     pub fn parse(text: &str) -> Option<Status> {
         let field = |name| text.split('\n').find_map(|line| line.strip_prefix(name));
-        let set = |name| u64::from_str_radix(field(name)?, 16).ok().map(SignalSet::from_bits);
-        let mut uids = field("Uid:\t")?.split('\t').map(|uid| number(uid.as_bytes()));
+        let set = |name| number(field(name)?.as_bytes(), 16).map(SignalSet::from_bits);
+        let mut uids = field("Uid:\t")?.split('\t').map(|uid| number(uid.as_bytes(), 10));
         let mut uid = || uids.next()?;
         Some(Status {
             name: field("Name:\t")?.to_owned(),
@@ -179,7 +183,7 @@ pub fn first_mount(pid: Pid) -> Option<u32> {
 
 /// The id of the first mount in mountinfo, of which the first digits are enough.
 pub fn mount_id(mountinfo: &[u8]) -> Option<u32> {
-    number(mountinfo.split(|&byte| byte == b' ').next()?)
+    number(mountinfo.split(|&byte| byte == b' ').next()?, 10)
 }
 
 /// What /proc shows of the processes in this PID namespace.
@@ -213,7 +217,7 @@ impl Processes {
                 Err(Errno::EINTR) => continue,
                 length => length?,
             };
-            for pid in names(&entries[..length]).filter_map(|name| Pid::new(number(name)?)) {
+            for pid in names(&entries[..length]).filter_map(|name| Pid::new(number(name, 10)?)) {
                 match Stat::read(pid) {
                     Ok(stat) if stat.has_exited() || stat.is_kernel_thread() => {}
                     Ok(stat) => self.shown.push(stat),
@@ -236,16 +240,11 @@ fn names(mut entries: &[u8]) -> impl Iterator<Item = &[u8]> {
     })
 }
 
-/// The number that these digits are, with a sign or without. (None in /proc needs more than 63 bits.)
-fn number<T: TryFrom<i64>>(digits: &[u8]) -> Option<T> {
-    str::from_utf8(digits).ok()?.parse::<i64>().ok()?.try_into().ok()
-}
-
 /// The children of `parent`. One that exits meanwhile may hide another one (proc(5)); but it also
 /// raises a SIGCHLD in its parent.
 pub fn children(parent: Pid) -> Vec<Pid> {
     match files::read_whole(&format!("/proc/{parent}/task/{parent}/children")) {
-        Ok(list) => list.split(|&byte| byte == b' ').filter_map(|pid| Pid::new(number(pid)?)).collect(),
+        Ok(list) => list.split(|&byte| byte == b' ').filter_map(|pid| Pid::new(number(pid, 10)?)).collect(),
         // A kernel without CONFIG_PROC_CHILDREN.
         Err(_) => processes()
             .shown
@@ -265,7 +264,7 @@ pub fn shows_everybody(own: Pid) -> bool {
 /// Whether /proc is there, and is that of this PID namespace: another one has another process under init's pid, or shows
 /// init under another pid.
 fn is_own_proc(own: Pid) -> bool {
-    read_proc_self(&mut [0; 16]).is_ok_and(|link| number(link) == Some(own.get()))
+    read_proc_self(&mut [0; 16]).is_ok_and(|link| number(link, 10) == Some(own.get()))
 }
 
 /// Whether /proc was mounted with `hidepid`, which has it show each user only that user's own processes.
@@ -283,7 +282,7 @@ fn may_see_hidden() -> bool {
     const CAP_SYS_PTRACE: u32 = 19;
     let status = files::text("/proc/self/status").unwrap_or_default();
     let effective = status.lines().find_map(|line| line.strip_prefix("CapEff:"));
-    let mask = effective.and_then(|text| u64::from_str_radix(text.trim_ascii(), 16).ok());
+    let mask = effective.and_then(|text| number::<u64>(text.trim_ascii().as_bytes(), 16));
     mask.is_some_and(|mask| mask & 1 << CAP_SYS_PTRACE != 0)
 }
 

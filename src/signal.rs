@@ -8,6 +8,8 @@ use std::fmt;
 
 use signal_hook::low_level::signal_name;
 
+use crate::number::number;
+
 /// A signal by its number, 1 to 64: nix's `Signal` ends at 31.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Signal(u8);
@@ -108,8 +110,8 @@ const MORE_NAMES: [(&str, i32); 5] = [
 
 /// The signal that `text` names: `TERM`, `SIGTERM`, `15`, `RTMIN+3`, `RTMAX-1`, in any case.
 pub fn parse(text: &str) -> Option<Signal> {
-    if text.bytes().all(|byte| byte.is_ascii_digit()) {
-        return Signal::new(text.parse().ok()?);
+    if let Some(number) = number(text.as_bytes(), 10) {
+        return Signal::new(number);
     }
     let upper = text.to_ascii_uppercase();
     let name = upper.strip_prefix("SIG").unwrap_or(&upper);
@@ -126,19 +128,14 @@ pub fn parse(text: &str) -> Option<Signal> {
 
 /// `base` moved by `offset`, which is nothing or a number behind `sign`.
 fn real_time(base: i32, offset: &str, sign: char) -> Option<Signal> {
-    let offset: u8 = match offset.strip_prefix(sign) {
-        Some(digits) if digits.bytes().all(|byte| byte.is_ascii_digit()) => digits.parse().ok()?,
-        Some(_) => return None,
-        None if offset.is_empty() => 0,
-        None => return None,
-    };
+    let offset: u8 = if offset.is_empty() { 0 } else { number(offset.strip_prefix(sign)?.as_bytes(), 10)? };
     let number = if sign == '+' { base + i32::from(offset) } else { base - i32::from(offset) };
     Signal::new(number).filter(|signal| signal.number() >= RTMIN)
 }
 
 /// The name of a signal below the real-time range, without `SIG`.
 fn short_name(number: i32) -> Option<&'static str> {
-    let known = signal_name(number).map(|name| name.trim_start_matches("SIG"));
+    let known = signal_name(number).and_then(|name| name.strip_prefix("SIG"));
     known.or_else(|| MORE_NAMES.iter().find(|(_, n)| *n == number).map(|(name, _)| *name))
 }
 

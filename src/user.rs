@@ -5,6 +5,7 @@
 use nix::errno::Errno;
 
 use crate::files;
+use crate::number::number;
 use crate::quoted::Quoted;
 use crate::sys::credentials::Credentials;
 use crate::sys::describe;
@@ -108,8 +109,7 @@ fn is_number(text: &[u8]) -> bool {
 /// The id that `text` is, in digits alone. The highest number of 32 bits is none: setresuid(2) takes it, -1, for
 /// "leave unchanged".
 fn id(text: &[u8]) -> Option<u32> {
-    let digits = str::from_utf8(text).ok().filter(|_| is_number(text))?;
-    digits.parse().ok().filter(|id| *id != u32::MAX)
+    number(text, 10).filter(|id| *id != u32::MAX)
 }
 
 /// The groups that list `name` among their members, each once, in ascending order. An empty name is that of no user,

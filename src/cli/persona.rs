@@ -8,6 +8,7 @@ use std::time::Duration;
 use log::LevelFilter;
 
 use crate::config::{AtExit, Config, Failures, Subreaper, Target};
+use crate::number::number;
 use crate::sys::session::Session;
 
 /// One program, as its users know it.
@@ -145,8 +146,8 @@ pub fn single_child(config: &mut Config) {
 
 /// tini counts from 0, fatal, to 4, trace; what is no number counts as 0 (atoi).
 fn tini_verbosity(value: &OsStr) -> LevelFilter {
-    match value.to_str().and_then(|text| text.trim().parse().ok()).unwrap_or(0) {
-        ..=0 => LevelFilter::Error,
+    match number(value.as_bytes().trim_ascii(), 10).unwrap_or(0_u64) {
+        0 => LevelFilter::Error,
         1 => LevelFilter::Warn,
         2 => LevelFilter::Info,
         3 => LevelFilter::Debug,

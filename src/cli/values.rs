@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::config::{PodTarget, Remap, Rewrite, Target};
+use crate::number::number;
 use crate::signal;
 
 /// What `--target` takes.
@@ -34,8 +35,7 @@ pub fn rewrite(text: &str) -> Option<Rewrite> {
 
 /// A whole number of `ms`, `s`, `m` or `h`; of seconds, if it says none of these.
 pub fn duration(text: &str) -> Option<Duration> {
-    let (number, unit) = text.split_at(text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len()));
-    let number: u64 = number.parse().ok()?;
+    let (digits, unit) = text.split_at(text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len()));
     let milliseconds = match unit {
         "ms" => 1,
         "s" | "" => 1_000,
@@ -43,22 +43,16 @@ pub fn duration(text: &str) -> Option<Duration> {
         "h" => 3_600_000,
         _ => return None,
     };
-    number.checked_mul(milliseconds).map(Duration::from_millis)
+    number::<u64>(digits.as_bytes(), 10)?.checked_mul(milliseconds).map(Duration::from_millis)
 }
 
 /// A mask in octal digits, 0 to 777.
 pub fn umask(text: &str) -> Option<u32> {
-    let is_octal = text.bytes().all(|byte| matches!(byte, b'0'..=b'7'));
-    u32::from_str_radix(text, 8).ok().filter(|mask| is_octal && *mask <= 0o777)
+    number(text.as_bytes(), 8).filter(|mask| *mask <= 0o777)
 }
 
 /// `CODE` or `CODE:NEW`.
 pub fn remap(text: &str) -> Option<Remap> {
     let (from, to) = text.split_once(':').unwrap_or((text, "0"));
-    Some(Remap { from: exit_code(from)?, to: exit_code(to)? })
-}
-
-/// 0 to 255, in digits alone: `u8::from_str` would take a `+` as well.
-fn exit_code(text: &str) -> Option<u8> {
-    text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok())?
+    Some(Remap { from: number(from.as_bytes(), 10)?, to: number(to.as_bytes(), 10)? })
 }

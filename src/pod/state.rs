@@ -7,6 +7,7 @@ use super::containers::{self, Containers};
 use crate::config::Config;
 use crate::deliver::deliver;
 use crate::files;
+use crate::number::number;
 use crate::procfs::{self, Identity};
 use crate::received::{Origin, Received};
 use crate::signal::Signal;
@@ -132,7 +133,7 @@ impl Pod<'_> {
 /// The uid that stands for each one that a user namespace does not map (user_namespaces(7)).
 fn overflow_uid() -> u32 {
     let text = files::text("/proc/sys/kernel/overflowuid");
-    text.and_then(|text| text.trim_ascii().parse().ok()).unwrap_or(65534)
+    text.and_then(|text| number(text.trim_ascii().as_bytes(), 10)).unwrap_or(65534)
 }
 
 /// For the log: which process stopped the pod (podman #16647).

@@ -7,6 +7,7 @@ use log::warn;
 use nix::errno::Errno;
 
 use crate::files;
+use crate::number::number;
 use crate::sys::describe;
 use crate::sys::privilege::{
     become_user, give_up_bounds, is_in_use, keep_only_kill, prepare_to_become_user, random,
@@ -69,7 +70,7 @@ fn free_id(range: RangeInclusive<u32>) -> u32 {
 /// The upper half of the highest ids that a uid_map (user_namespaces(7)) has, without 0: images use the low ones.
 fn highest_mapped(map: &str) -> Option<RangeInclusive<u32>> {
     let extent = |line: &str| {
-        let mut numbers = line.split_whitespace().map(|number| number.parse::<u32>().ok());
+        let mut numbers = line.split_ascii_whitespace().map(|digits| number::<u32>(digits.as_bytes(), 10));
         let (first, count) = (numbers.next()??, numbers.nth(1)??);
         let last = first.checked_add(count.checked_sub(1)?)?.min(HIGHEST_OF_FEW);
         (last >= first.max(1)).then_some((first.max(1), last))
