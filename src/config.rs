@@ -1,6 +1,6 @@
 //! What the command line says.
 
-use std::ffi::CString;
+use std::ffi::CStr;
 use std::time::Duration;
 
 use log::LevelFilter;
@@ -41,11 +41,11 @@ pub struct Config {
     /// Which user the workload runs as, if not as init does.
     pub user: Option<User>,
     /// The workload's working directory, if not init's.
-    pub workdir: Option<CString>,
+    pub workdir: Option<&'static CStr>,
     /// The workload's file mode creation mask (umask(2)), if not init's.
     pub umask: Option<u32>,
     /// What the workload's environment has more than init's, or with another value: `NAME=value`.
-    pub env: Vec<CString>,
+    pub env: Vec<&'static CStr>,
     /// Whether to make a PID namespace of which init is PID 1, where it is not PID 1.
     pub pid_namespace: bool,
     /// The exit statuses of failures that are not the workload's.

@@ -19,7 +19,9 @@
 //! - [`deliver`]: sends a signal to one process that was found in /proc
 //!
 //! Before that:
-//! - [`cli`]: reads the command line into a [`config`]; `cli/persona`: the names that podinit can be called by
+//! - [`cli`]: reads the command line into a [`config`]
+//!   - `cli/options`: a table of the options; `cli/values`: their values
+//!   - `cli/persona`: the names that podinit can be called by
 //! - [`user`]: looks up the user of `--user`
 //! - [`namespace`]: makes a PID namespace for `--pid-namespace`
 //!
@@ -58,12 +60,15 @@ mod signal;
 mod sys;
 mod user;
 
+use std::mem::ManuallyDrop;
+
 use log::error;
 use nix::errno::Errno;
 use nix::unistd::write;
 
 use cli::Command;
 use cli::persona::Persona;
+use config::Config;
 use sys::describe;
 use sys::entry::Start;
 use sys::fd::{STDOUT, standard};
@@ -74,25 +79,24 @@ sys::entry::entry_point!(run);
 fn run(start: Start) -> u8 {
     logger::start(start.env.value(logger::FILTER_VARIABLE));
     let persona = Persona::called(start.args.iter().next());
-    match cli::parse(persona, start.args, start.env) {
-        Ok(Command::Run { config, program }) => {
-            logger::set_level(config.log_level);
-            let run = if config.pid_namespace { namespace::run } else { init::run };
-            run(&start, &config, program)
-        }
-        Ok(Command::Pause { config }) => {
-            logger::set_level(config.log_level);
-            pod::run(&config)
-        }
-        Ok(Command::Print(text)) => print(&text, persona),
+    // Never dropped: what it has is in use until the process ends.
+    let mut config = ManuallyDrop::new(Config::DEFAULT);
+    let command = cli::parse(persona, start.args, start.env, &mut config);
+    logger::set_level(config.log_level);
+    match command {
+        Ok(Command::Run { program }) if config.pid_namespace => namespace::run(&start, &config, program),
+        Ok(Command::Run { program }) => init::run(&start, &config, program),
+        Ok(Command::Pause) => pod::run(&config),
+        Ok(Command::Print(text)) => print(text, config.failures.own),
         Err(problem) => {
             error!("{problem} (see podinit --help)");
-            (persona.defaults)().failures.own
+            config.failures.own
         }
     }
 }
 
-fn print(text: &str, persona: &Persona) -> u8 {
+/// Prints `text` on stdout, and returns the exit status: `failure` if that fails.
+fn print(text: &str, failure: u8) -> u8 {
     let mut left = text.as_bytes();
     while !left.is_empty() {
         match write(standard(STDOUT), left) {
@@ -100,7 +104,7 @@ fn print(text: &str, persona: &Persona) -> u8 {
             Err(Errno::EINTR) => {}
             Err(errno) => {
                 error!("stdout: {}", describe(errno));
-                return (persona.defaults)().failures.own;
+                return failure;
             }
         }
     }

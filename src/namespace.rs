@@ -1,6 +1,8 @@
 //! `--pid-namespace`: init makes a PID namespace, stays outside of it, and starts a second init with the same command
 //! line as its PID 1.
 
+use std::mem::ManuallyDrop;
+
 use log::{error, warn};
 
 use crate::config::{Config, Target};
@@ -44,6 +46,7 @@ fn stand_in(start: &Start, config: &Config, own: Pid) -> u8 {
     };
     // All other options are for the init inside.
     let plain = Config { target: Target::Child, session: Session::Inherited, ..Config::DEFAULT };
+    let plain = ManuallyDrop::new(plain);
     let end = init::attend(&plain, own, main, mailbox, None);
     plain.exit_status(end)
 }

@@ -109,27 +109,34 @@ const MORE_NAMES: [(&str, i32); 5] = [
 ];
 
 /// The signal that `text` names: `TERM`, `SIGTERM`, `15`, `RTMIN+3`, `RTMAX-1`, in any case.
-pub fn parse(text: &str) -> Option<Signal> {
-    if let Some(number) = number(text.as_bytes(), 10) {
+pub fn parse(text: &[u8]) -> Option<Signal> {
+    if let Some(number) = number(text, 10) {
         return Signal::new(number);
     }
     let upper = text.to_ascii_uppercase();
-    let name = upper.strip_prefix("SIG").unwrap_or(&upper);
-    if let Some(offset) = name.strip_prefix("RTMIN") {
-        return real_time(RTMIN, offset, '+');
+    let name = upper.strip_prefix(b"SIG").unwrap_or(&upper);
+    if let Some(offset) = name.strip_prefix(b"RTMIN") {
+        return real_time(RTMIN + offset_behind(b'+', offset)?);
     }
-    if let Some(offset) = name.strip_prefix("RTMAX") {
-        return real_time(Signal::MAX, offset, '-');
+    if let Some(offset) = name.strip_prefix(b"RTMAX") {
+        return real_time(Signal::MAX - offset_behind(b'-', offset)?);
     }
-    let more = MORE_NAMES.iter().find(|(other, _)| *other == name).map(|(_, number)| *number);
-    let number = more.or_else(|| (1..RTMIN).find(|n| short_name(*n) == Some(name)))?;
+    let more = MORE_NAMES.iter().find(|(other, _)| other.as_bytes() == name).map(|(_, number)| *number);
+    let number =
+        more.or_else(|| (1..RTMIN).find(|n| short_name(*n).is_some_and(|own| own.as_bytes() == name)))?;
     Signal::new(number)
 }
 
-/// `base` moved by `offset`, which is nothing or a number behind `sign`.
-fn real_time(base: i32, offset: &str, sign: char) -> Option<Signal> {
-    let offset: u8 = if offset.is_empty() { 0 } else { number(offset.strip_prefix(sign)?.as_bytes(), 10)? };
-    let number = if sign == '+' { base + i32::from(offset) } else { base - i32::from(offset) };
+/// The number behind `sign`; 0 for no text.
+fn offset_behind(sign: u8, text: &[u8]) -> Option<i32> {
+    match text {
+        [] => Some(0),
+        [first, digits @ ..] if *first == sign => number::<u8>(digits, 10).map(i32::from),
+        _ => None,
+    }
+}
+
+fn real_time(number: i32) -> Option<Signal> {
     Signal::new(number).filter(|signal| signal.number() >= RTMIN)
 }
 
@@ -178,7 +185,7 @@ mod tests {
             ("POLL", 29),
             ("IO", 29),
         ] {
-            assert_eq!(parse(text).map(Signal::number), Some(number), "{text}");
+            assert_eq!(parse(text.as_bytes()).map(Signal::number), Some(number), "{text}");
         }
         for text in [
             "",
@@ -198,7 +205,7 @@ mod tests {
             "15 ",
             "999999999999",
         ] {
-            assert_eq!(parse(text), None, "{text:?}");
+            assert_eq!(parse(text.as_bytes()), None, "{text:?}");
         }
     }
 
@@ -206,7 +213,7 @@ mod tests {
     fn every_signal_is_called_by_a_name_that_is_understood() {
         for number in (1..=31).chain(34..=64) {
             let signal = Signal::new(number).unwrap();
-            assert_eq!(parse(&signal.to_string()), Some(signal), "{signal}");
+            assert_eq!(parse(signal.to_string().as_bytes()), Some(signal), "{signal}");
         }
     }
 }

@@ -4,6 +4,7 @@
 
 use nix::errno::Errno;
 
+use crate::cli::values::split_once;
 use crate::files;
 use crate::number::number;
 use crate::quoted::Quoted;
@@ -47,40 +48,41 @@ fn read(path: &str) -> Result<Vec<u8>, String> {
 /// number that /etc/passwd does not have gets group 0, no supplementary groups and the home directory `/`, as with
 /// container engines and gosu.
 pub fn find_in(passwd: &[u8], group: &[u8], text: &[u8]) -> Result<User, String> {
-    let mut words = text.splitn(2, is_colon);
-    let (user, wanted_group) = (words.next().unwrap_or_default(), words.next());
+    let (user, wanted_group) = match split_once(text, b':') {
+        Some((user, group)) => (user, Some(group)),
+        None => (text, None),
+    };
     let (uid, entry) = look_up(passwd, "user", user)?;
-    let gid = match (wanted_group, &entry) {
-        (Some(wanted), _) => look_up(group, "group", wanted)?.0,
-        (None, Some(entry)) => field_id(entry, 3).ok_or_else(|| invalid("group", user))?,
-        (None, None) => 0,
+    let (gid, groups) = match (wanted_group, entry) {
+        (Some(wanted), _) => (look_up(group, "group", wanted)?.0, Vec::new()),
+        (None, Some(entry)) => {
+            let gid = field_id(entry, 3).ok_or_else(|| invalid("group", user))?;
+            (gid, memberships(group, field(entry, 0))?)
+        }
+        (None, None) => (0, Vec::new()),
     };
-    let groups = match (wanted_group, &entry) {
-        (None, Some(entry)) => memberships(group, entry[0])?,
-        _ => Vec::new(),
+    let home = match entry.map_or(&b""[..], |entry| field(entry, 5)) {
+        // No variable can hold a NUL.
+        home if home.is_empty() || home.contains(&0) => b"/",
+        home => home,
     };
-    // No variable can hold a NUL.
-    let is_path = |home: &&[u8]| !home.is_empty() && !home.contains(&0);
-    let home = entry.and_then(|entry| entry.get(5).copied()).filter(is_path);
-    Ok(User { credentials: Credentials { uid, gid, groups }, home: home.unwrap_or(b"/").to_owned() })
+    Ok(User { credentials: Credentials { uid, gid, groups }, home: home.to_vec() })
 }
-
-/// The fields of a line.
-type Line<'t> = Vec<&'t [u8]>;
 
 /// The number of the user or group that `key` names, and its line, if there is one. A number always means that number,
 /// also where a line has it for a name (as gosu and setpriv have it).
-fn look_up<'t>(text: &'t [u8], what: &str, key: &[u8]) -> Result<(u32, Option<Line<'t>>), String> {
-    let mut lines = fields(text);
-    if is_number(key) {
+fn look_up<'t>(text: &'t [u8], what: &str, key: &[u8]) -> Result<(u32, Option<&'t [u8]>), String> {
+    if !key.is_empty() && key.iter().all(u8::is_ascii_digit) {
         let number = id(key).ok_or_else(|| invalid(what, key))?;
-        return Ok((number, lines.find(|line| field_id(line, 2) == Some(number))));
+        return Ok((number, lines(text).find(|line| field_id(line, 2) == Some(number))));
     }
     // A line may have an empty name by mistake; no user has one.
-    let Some(line) = lines.find(|line| line[0] == key && line.len() > 2 && !key.is_empty()) else {
+    let is_meant =
+        |line: &&[u8]| !key.is_empty() && field(line, 0) == key && line.split(is_colon).count() > 2;
+    let Some(line) = lines(text).find(is_meant) else {
         return Err(format!("no such {what}: {}", Quoted(key)));
     };
-    let number = field_id(&line, 2).ok_or_else(|| invalid(what, key))?;
+    let number = field_id(line, 2).ok_or_else(|| invalid(what, key))?;
     Ok((number, Some(line)))
 }
 
@@ -88,22 +90,22 @@ fn invalid(what: &str, key: &[u8]) -> String {
     format!("not a valid {what} id, which is 0 to {}: of {}", u32::MAX - 1, Quoted(key))
 }
 
+/// The lines of a file, which may end in CR LF.
+fn lines(text: &[u8]) -> impl Iterator<Item = &[u8]> {
+    text.split(|&byte| byte == b'\n').map(|line| line.strip_suffix(b"\r").unwrap_or(line))
+}
+
 fn is_colon(byte: &u8) -> bool {
     *byte == b':'
 }
 
-/// The fields of each line.
-fn fields(text: &[u8]) -> impl Iterator<Item = Line<'_>> {
-    text.split(|&byte| byte == b'\n')
-        .map(|line| line.strip_suffix(b"\r").unwrap_or(line).split(is_colon).collect())
+/// The field of a line, counted from 0; empty if there is none.
+fn field(line: &[u8], index: usize) -> &[u8] {
+    line.split(is_colon).nth(index).unwrap_or_default()
 }
 
-fn field_id(line: &[&[u8]], index: usize) -> Option<u32> {
-    id(line.get(index)?)
-}
-
-fn is_number(text: &[u8]) -> bool {
-    !text.is_empty() && text.iter().all(u8::is_ascii_digit)
+fn field_id(line: &[u8], index: usize) -> Option<u32> {
+    id(field(line, index))
 }
 
 /// The id that `text` is, in digits alone. The highest number of 32 bits is none: setresuid(2) takes it, -1, for
@@ -116,10 +118,10 @@ fn id(text: &[u8]) -> Option<u32> {
 /// and not the one member of a group without members.
 fn memberships(group: &[u8], name: &[u8]) -> Result<Vec<u32>, String> {
     let mut groups = Vec::new();
-    for line in fields(group).filter(|_| !name.is_empty()) {
-        if line.get(3).is_some_and(|members| members.split(|&byte| byte == b',').any(|it| it == name)) {
-            groups.push(field_id(&line, 2).ok_or_else(|| invalid("group", line[0]))?);
-        }
+    let is_member =
+        |line: &&[u8]| !name.is_empty() && field(line, 3).split(|&byte| byte == b',').any(|it| it == name);
+    for line in lines(group).filter(is_member) {
+        groups.push(field_id(line, 2).ok_or_else(|| invalid("group", field(line, 0)))?);
     }
     groups.sort_unstable();
     groups.dedup();
@@ -161,29 +163,20 @@ mod tests {
 
     #[test]
     fn home_directories() {
-        let home = |text: &str| {
-            let user = find_in(PASSWD.as_bytes(), GROUP.as_bytes(), text.as_bytes()).unwrap();
-            String::from_utf8(user.home).unwrap()
-        };
-        assert_eq!(home("app"), "/srv/app");
-        assert_eq!(home("1000:5"), "/srv/app");
-        assert_eq!(home("1234"), "/");
-        assert_eq!(home("homeless"), "/");
+        let home = |text: &str| find_in(PASSWD.as_bytes(), GROUP.as_bytes(), text.as_bytes()).unwrap().home;
+        assert_eq!(home("app"), b"/srv/app");
+        assert_eq!(home("1000:5"), b"/srv/app");
+        assert_eq!(home("1234"), b"/");
+        assert_eq!(home("homeless"), b"/");
         assert_eq!(find_in(b"a:x:1:1::/a\0b:\n", b"", b"a").unwrap().home, b"/");
     }
 
     #[test]
     fn an_empty_name_is_no_user_and_no_member() {
-        let (passwd, group) = (b":x:1000:1000::/:\n", b"root:x:0:\ndisk:x:6:\nodd:x:7:,\n");
-        let user = find_in(passwd, group, b"1000").unwrap().credentials;
+        let (passwd, group) = (":x:1000:1000::/:\n", "root:x:0:\ndisk:x:6:\nodd:x:7:,\n");
+        let user = find_in(passwd.as_bytes(), group.as_bytes(), b"1000").unwrap().credentials;
         assert_eq!((user.gid, user.groups), (1000, vec![]));
-        assert!(find_in(passwd, group, b"").is_err());
-    }
-
-    #[test]
-    fn lines_may_end_in_a_carriage_return() {
-        let user = find_in(b"app:x:1:2\r\n", b"a:x:3:app\r\nb:x:4:app", b"app").unwrap();
-        assert_eq!(user.credentials, Credentials { uid: 1, gid: 2, groups: vec![3, 4] });
+        assert!(find_in(passwd.as_bytes(), group.as_bytes(), b"").is_err());
     }
 
     #[test]

@@ -15,8 +15,8 @@ use crate::sys::session::Session;
 pub struct Persona {
     /// The names that stand for it.
     pub names: &'static [&'static str],
-    /// What it does without options and environment variables.
-    pub defaults: fn() -> Config,
+    /// Makes podinit's defaults its own.
+    pub defaults: fn(&mut Config),
     /// How many levels more a `-v` logs.
     pub verbose: u8,
     /// Whether `-v` prints the version instead.
@@ -41,7 +41,7 @@ const TINI_VERSION: &str = concat!("tini version ", env!("CARGO_PKG_VERSION"), "
 
 const PODINIT: Persona = Persona {
     names: &["podinit"],
-    defaults: || Config::DEFAULT,
+    defaults: |_| {},
     verbose: 1,
     v_is_version: false,
     is_pause: false,
@@ -55,12 +55,11 @@ static TABLE: [Persona; 6] = [
     PODINIT,
     Persona {
         names: &["tini", "tini-static"],
-        defaults: || Config {
-            target: Target::Child,
-            at_exit: AtExit::Terminate(Duration::ZERO),
-            subreaper: Subreaper::OnRequest,
-            failures: Failures { own: 1, not_found: 127, not_executable: 126 },
-            ..Config::DEFAULT
+        defaults: |config| {
+            config.target = Target::Child;
+            config.at_exit = AtExit::Terminate(Duration::ZERO);
+            config.subreaper = Subreaper::OnRequest;
+            config.failures = Failures { own: 1, not_found: 127, not_executable: 126 };
         },
         version: TINI_VERSION,
         variables: &[
@@ -72,12 +71,11 @@ static TABLE: [Persona; 6] = [
     },
     Persona {
         names: &["dumb-init"],
-        defaults: || Config {
-            at_exit: AtExit::TermGroup,
-            session: Session::Own,
-            suspends: true,
-            failures: Failures { own: 1, not_found: 2, not_executable: 2 },
-            ..Config::DEFAULT
+        defaults: |config| {
+            config.at_exit = AtExit::TermGroup;
+            config.session = Session::Own;
+            config.suspends = true;
+            config.failures = Failures { own: 1, not_found: 2, not_executable: 2 };
         },
         verbose: 2,
         highest_rewrite: 31,
@@ -98,11 +96,10 @@ static TABLE: [Persona; 6] = [
     },
     Persona {
         names: &["catatonit"],
-        defaults: || Config {
-            target: Target::Child,
-            at_exit: AtExit::Terminate(Duration::ZERO),
-            failures: Failures { own: 1, not_found: 1, not_executable: 1 },
-            ..Config::DEFAULT
+        defaults: |config| {
+            config.target = Target::Child;
+            config.at_exit = AtExit::Terminate(Duration::ZERO);
+            config.failures = Failures { own: 1, not_found: 1, not_executable: 1 };
         },
         version: TINI_VERSION,
         variables: &[("CATATONIT_DEBUG", |config, _| config.log_level = LevelFilter::Debug)],
@@ -112,7 +109,7 @@ static TABLE: [Persona; 6] = [
     // say that their init signals the program alone.
     Persona {
         names: &["docker-init", "podman-init"],
-        defaults: || Config { target: Target::Child, ..Config::DEFAULT },
+        defaults: |config| config.target = Target::Child,
         version: TINI_VERSION,
         ..PODINIT
     },
@@ -133,7 +130,12 @@ impl Persona {
 
 /// Every name in the table, a line each.
 pub fn names() -> String {
-    TABLE.iter().flat_map(|persona| persona.names).map(|name| format!("{name}\n")).collect()
+    let mut lines = String::new();
+    for name in TABLE.iter().flat_map(|persona| persona.names) {
+        lines.push_str(name);
+        lines.push('\n');
+    }
+    lines
 }
 
 /// dumb-init's single-child mode: no session and no group for the program, and signals go to it alone.

@@ -13,46 +13,55 @@ pub enum AnyTarget {
     Pod(PodTarget),
 }
 
+const TARGETS: [(&str, AnyTarget); 6] = [
+    ("group", AnyTarget::Init(Target::Group)),
+    ("child", AnyTarget::Init(Target::Child)),
+    ("all", AnyTarget::Init(Target::All)),
+    ("leaders", AnyTarget::Pod(PodTarget::Leaders)),
+    ("sender", AnyTarget::Pod(PodTarget::Sender)),
+    ("none", AnyTarget::Pod(PodTarget::None)),
+];
+
+/// Units of time, in milliseconds.
+const UNITS: [(&str, u64); 5] = [("", 1_000), ("ms", 1), ("s", 1_000), ("m", 60_000), ("h", 3_600_000)];
+
+/// What is called `name` in a table.
+fn named<T: Copy>(table: &[(&str, T)], name: &[u8]) -> Option<T> {
+    table.iter().find(|(own, _)| own.as_bytes() == name).map(|(_, it)| *it)
+}
+
 /// The target of this name.
-pub fn target(text: &str) -> Option<AnyTarget> {
-    Some(match text {
-        "group" => AnyTarget::Init(Target::Group),
-        "child" => AnyTarget::Init(Target::Child),
-        "all" => AnyTarget::Init(Target::All),
-        "leaders" => AnyTarget::Pod(PodTarget::Leaders),
-        "sender" => AnyTarget::Pod(PodTarget::Sender),
-        "none" => AnyTarget::Pod(PodTarget::None),
-        _ => return None,
-    })
+pub fn target(text: &[u8]) -> Option<AnyTarget> {
+    named(&TARGETS, text)
 }
 
 /// `A:B`, two signals; or `A:0`.
-pub fn rewrite(text: &str) -> Option<Rewrite> {
-    let (from, to) = text.split_once(':')?;
-    let to = if to == "0" { None } else { Some(signal::parse(to)?) };
+pub fn rewrite(text: &[u8]) -> Option<Rewrite> {
+    let (from, to) = split_once(text, b':')?;
+    let to = if to == b"0" { None } else { Some(signal::parse(to)?) };
     Some(Rewrite { from: signal::parse(from)?, to })
 }
 
 /// A whole number of `ms`, `s`, `m` or `h`; of seconds, if it says none of these.
-pub fn duration(text: &str) -> Option<Duration> {
-    let (digits, unit) = text.split_at(text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len()));
-    let milliseconds = match unit {
-        "ms" => 1,
-        "s" | "" => 1_000,
-        "m" => 60_000,
-        "h" => 3_600_000,
-        _ => return None,
-    };
-    number::<u64>(digits.as_bytes(), 10)?.checked_mul(milliseconds).map(Duration::from_millis)
+pub fn duration(text: &[u8]) -> Option<Duration> {
+    let digits = text.iter().take_while(|byte| byte.is_ascii_digit()).count();
+    let milliseconds = named(&UNITS, &text[digits..])?;
+    number::<u64>(&text[..digits], 10)?.checked_mul(milliseconds).map(Duration::from_millis)
 }
 
 /// A mask in octal digits, 0 to 777.
-pub fn umask(text: &str) -> Option<u32> {
-    number(text.as_bytes(), 8).filter(|mask| *mask <= 0o777)
+pub fn umask(text: &[u8]) -> Option<u32> {
+    number(text, 8).filter(|mask| *mask <= 0o777)
 }
 
 /// `CODE` or `CODE:NEW`.
-pub fn remap(text: &str) -> Option<Remap> {
-    let (from, to) = text.split_once(':').unwrap_or((text, "0"));
-    Some(Remap { from: number(from.as_bytes(), 10)?, to: number(to.as_bytes(), 10)? })
+pub fn remap(text: &[u8]) -> Option<Remap> {
+    let (from, to) = split_once(text, b':').unwrap_or((text, b"0"));
+    Some(Remap { from: number(from, 10)?, to: number(to, 10)? })
+}
+
+/// What is before the first `separator`, and what is behind it.
+pub fn split_once(text: &[u8], separator: u8) -> Option<(&[u8], &[u8])> {
+    let at = text.iter().position(|&byte| byte == separator)?;
+    Some((&text[..at], &text[at + 1..]))
 }

@@ -96,7 +96,7 @@ pub fn spawn(
     let slot = |name| if listening { env.number_slot(name) } else { None };
     launch(Launch {
         path: env.value("PATH").unwrap_or(OsStr::new(DEFAULT_PATH)),
-        directory: config.workdir.as_deref(),
+        directory: config.workdir,
         umask: config.umask,
         user: config.user.as_ref().map(|user| &user.credentials),
         session: config.session,
@@ -125,7 +125,12 @@ fn environment(own: Vector, config: &Config) -> Vector {
     if config.user.is_none() && config.env.is_empty() {
         return own;
     }
-    let home = config.user.as_ref().and_then(|user| CString::new([b"HOME=", &user.home[..]].concat()).ok());
-    let additions: Vec<CString> = home.into_iter().chain(config.env.iter().cloned()).collect();
+    let mut additions = Vec::new();
+    if let Some(user) = &config.user
+        && let Ok(home) = CString::new([b"HOME=", &user.home[..]].concat())
+    {
+        additions.push(&*Box::leak(home.into_boxed_c_str()));
+    }
+    additions.extend_from_slice(&config.env);
     own.with(&additions)
 }

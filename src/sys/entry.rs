@@ -4,7 +4,9 @@
 //! descriptors and installs SEGV handlers, all of which the workload would inherit. It also comes
 //! first, and what PID 1 has not blocked is lost.
 
-use std::ffi::{CStr, CString, OsStr, c_char};
+#[cfg(any(test, fuzzing))]
+use std::ffi::CString;
+use std::ffi::{CStr, OsStr, c_char};
 use std::os::unix::ffi::OsStrExt;
 use std::ptr;
 
@@ -105,7 +107,7 @@ impl Vector {
 
     /// This environment with `additions`, each a `NAME=value` that takes the place of what `NAME` was. The
     /// new array is never freed: it is the workload's.
-    pub fn with(self, additions: &[CString]) -> Vector {
+    pub fn with(self, additions: &[&'static CStr]) -> Vector {
         fn name(entry: &[u8]) -> &[u8] {
             entry.split(|&byte| byte == b'=').next().unwrap_or_default()
         }
@@ -117,9 +119,9 @@ impl Vector {
             }
         }
         for (index, addition) in additions.iter().enumerate() {
-            let again = |later: &CString| name(later.to_bytes()) == name(addition.to_bytes());
+            let again = |later: &&CStr| name(later.to_bytes()) == name(addition.to_bytes());
             if !additions[index + 1..].iter().any(again) {
-                array.push(addition.clone().into_raw());
+                array.push(addition.as_ptr().cast_mut());
             }
         }
         array.push(ptr::null_mut());
@@ -201,7 +203,7 @@ mod tests {
 
     #[test]
     fn additions_take_the_place_of_what_was() {
-        let additions = [c"B=3", c"C=4", c"C=5"].map(CStr::to_owned);
+        let additions = [c"B=3", c"C=4", c"C=5"];
         let env = Vector::of(&["A=1", "B=2", "BB=2"]).with(&additions);
         assert_eq!(env.iter().collect::<Vec<_>>(), ["A=1", "BB=2", "B=3", "C=5"]);
     }

@@ -57,20 +57,24 @@ pub fn command_line(input: &[u8]) {
 
 fn check_command_line(args: &[CString], env: &[CString]) {
     let persona = Persona::called(args.first().map(|name| OsStr::from_bytes(name.to_bytes())));
-    let result = Vector::lend(args, |args| Vector::lend(env, |env| cli::parse(persona, args, env)));
-    match result {
-        Ok(Command::Run { config, program }) => {
+    Vector::lend(args, |args| Vector::lend(env, |env| check_vectors(persona, args, env)));
+}
+
+fn check_vectors(persona: &Persona, args: Vector, env: Vector) {
+    let mut config = Config::DEFAULT;
+    match cli::parse(persona, args, env, &mut config) {
+        Ok(Command::Run { program }) => {
             assert!(
                 (1..args.len()).contains(&program),
                 "the program is argument {program} of {}",
                 args.len()
             );
-            let word = args[program].to_bytes();
-            let is_word = !matches!(word, [b'-', _, ..]) || args[program - 1].to_bytes() == b"--";
+            let word = |index| args.iter().nth(index).expect("an argument").as_bytes();
+            let is_word = !matches!(word(program), [b'-', _, ..]) || word(program - 1) == b"--";
             assert!(is_word, "an option is taken for the program");
             check_config(&config, persona);
         }
-        Ok(Command::Pause { config }) => check_config(&config, persona),
+        Ok(Command::Pause) => check_config(&config, persona),
         Ok(Command::Print(text)) => assert!(text.ends_with('\n'), "cut off: {text}"),
         Err(problem) => check_message(&problem),
     }
@@ -116,14 +120,14 @@ fn check_duration(duration: Duration) {
 /// A signal that is accepted is one of the kernel's, and its name means the same signal.
 pub fn signal(input: &[u8]) {
     let Ok(text) = str::from_utf8(input) else { return };
-    let Some(signal) = signal::parse(text) else { return };
+    let Some(signal) = signal::parse(input) else { return };
     assert!((1..=64).contains(&signal.number()), "{text:?} is signal {}", signal.number());
     let name = signal.to_string();
     for again in [&*name, &name.to_lowercase(), name.trim_start_matches("SIG"), &signal.number().to_string()]
     {
         // 32 and 33 are the C library's own, and have no name.
         assert!(
-            signal::parse(again) == Some(signal) || again.contains(' '),
+            signal::parse(again.as_bytes()) == Some(signal) || again.contains(' '),
             "{text:?} is {name}, {again:?} is not"
         );
     }
@@ -135,16 +139,24 @@ pub fn signal(input: &[u8]) {
 /// Durations, rewritings and exit codes: one that is accepted, written in its plain form, means the same.
 pub fn values(input: &[u8]) {
     let Ok(text) = str::from_utf8(input) else { return };
-    if let Some(duration) = values::duration(text) {
+    if let Some(duration) = values::duration(input) {
         check_duration(duration);
-        assert_eq!(values::duration(&format!("{}ms", duration.as_millis())), Some(duration), "{text:?}");
+        assert_eq!(
+            values::duration(format!("{}ms", duration.as_millis()).as_bytes()),
+            Some(duration),
+            "{text:?}"
+        );
     }
-    if let Some(rewrite) = values::rewrite(text) {
+    if let Some(rewrite) = values::rewrite(input) {
         let to = rewrite.to.map_or(0, Signal::number);
-        assert_eq!(values::rewrite(&format!("{}:{to}", rewrite.from.number())), Some(rewrite), "{text:?}");
+        assert_eq!(
+            values::rewrite(format!("{}:{to}", rewrite.from.number()).as_bytes()),
+            Some(rewrite),
+            "{text:?}"
+        );
     }
-    if let Some(remap) = values::remap(text) {
-        assert_eq!(values::remap(&format!("{}:{}", remap.from, remap.to)), Some(remap), "{text:?}");
+    if let Some(remap) = values::remap(input) {
+        assert_eq!(values::remap(format!("{}:{}", remap.from, remap.to).as_bytes()), Some(remap), "{text:?}");
     }
 }
 

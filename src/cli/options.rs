@@ -1,0 +1,168 @@
+//! The options: their names, which of them take a value, and how they are read, as getopt_long(3) does it.
+
+use std::ffi::{CStr, CString};
+use std::os::unix::ffi::OsStringExt;
+
+use lexopt::{Arg, Parser};
+
+use super::persona::Persona;
+use crate::quoted::Quoted;
+use crate::sys::entry::Vector;
+
+/// Which option. What each one does is in [`super::parse`].
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Name {
+    DieAlike,
+    Env,
+    Grace,
+    Group,
+    Help,
+    KeepPrivileges,
+    KillAfter,
+    License,
+    ListNames,
+    ParentDeath,
+    Pause,
+    PidNamespace,
+    Remap,
+    Rewrite,
+    SingleChild,
+    Subreaper,
+    Target,
+    Umask,
+    User,
+    Verbose,
+    Version,
+    WarnReaped,
+    Workdir,
+}
+
+/// An option, as it is typed.
+pub struct Opt {
+    pub name: Name,
+    /// The short form, `-x`; 0 if there is none.
+    letter: u8,
+    /// The long form, without `--`; empty if there is none.
+    pub long: &'static str,
+    /// What its value is, for messages; empty if it takes none.
+    pub value: &'static str,
+}
+
+const fn opt(name: Name, letter: u8, long: &'static str, value: &'static str) -> Opt {
+    Opt { name, letter, long, value }
+}
+
+/// All of them. ([`Options::short`] knows two more letters: `-L`, and what `-v` is to a pause process.)
+pub static OPTIONS: [Opt; 23] = [
+    opt(Name::DieAlike, 0, "die-alike", ""),
+    opt(Name::Env, 0, "env", "NAME=VALUE"),
+    opt(Name::Grace, 0, "grace", "duration"),
+    opt(Name::Group, b'g', "", ""),
+    opt(Name::Help, b'h', "help", ""),
+    opt(Name::KeepPrivileges, 0, "keep-privileges", ""),
+    opt(Name::KillAfter, 0, "kill-after", "duration"),
+    opt(Name::License, b'l', "license", ""),
+    opt(Name::ListNames, 0, "list-names", ""),
+    opt(Name::ParentDeath, b'p', "parent-death", "signal"),
+    opt(Name::Pause, b'P', "pause", ""),
+    opt(Name::PidNamespace, 0, "pid-namespace", ""),
+    opt(Name::Remap, b'e', "remap", "exit code"),
+    opt(Name::Rewrite, b'r', "rewrite", "rewriting of signals"),
+    opt(Name::SingleChild, b'c', "single-child", ""),
+    opt(Name::Subreaper, b's', "subreaper", ""),
+    opt(Name::Target, 0, "target", "target"),
+    opt(Name::Umask, 0, "umask", "umask in octal"),
+    opt(Name::User, 0, "user", "user"),
+    opt(Name::Verbose, b'v', "verbose", ""),
+    opt(Name::Version, b'V', "version", ""),
+    opt(Name::WarnReaped, b'w', "warn-reaped", ""),
+    opt(Name::Workdir, 0, "workdir", "directory"),
+];
+
+/// Reads the options of a command line, one after the other.
+pub struct Options<'a> {
+    persona: &'a Persona,
+    parser: Parser,
+    /// How many words the command line has.
+    count: usize,
+    /// The number of the first word that is no option, once that has been read.
+    pub program: Option<usize>,
+}
+
+impl Options<'_> {
+    /// Those of `args`, for the program that `persona` stands for.
+    pub fn new(persona: &Persona, args: Vector) -> Options<'_> {
+        Options { persona, parser: Parser::from_args(args.iter().skip(1)), count: args.len(), program: None }
+    }
+
+    /// The next option, and its value, which is empty if it takes none. `None` if the next word is no option.
+    ///
+    /// # Errors
+    /// What is wrong with it, in a few words.
+    pub fn next(&mut self) -> Result<Option<(&'static Opt, &'static CStr)>, String> {
+        let option = match self.parser.next().map_err(problem)? {
+            Some(Arg::Long(name)) => complete(name.as_bytes())?,
+            Some(Arg::Short(letter)) => self.short(letter)?,
+            Some(Arg::Value(_)) => {
+                let behind = self.parser.raw_args().map_err(problem)?.as_slice().len();
+                self.program = Some(self.count - behind - 1);
+                return Ok(None);
+            }
+            None => return Ok(None),
+        };
+        if option.value.is_empty() {
+            return Ok(Some((option, c"")));
+        }
+        let value = self.parser.value().map_err(problem)?.into_vec();
+        // As long as the process, as the command line itself: the workload's environment may have it.
+        let value = CString::new(value).expect("an argument ends at its first NUL");
+        Ok(Some((option, Box::leak(value.into_boxed_c_str()))))
+    }
+
+    fn short(&self, letter: char) -> Result<&'static Opt, String> {
+        let meant = match letter {
+            'L' => 'l',
+            'v' if self.persona.v_is_version => 'V',
+            _ => letter,
+        };
+        let option = OPTIONS.iter().find(|option| option.letter != 0 && char::from(option.letter) == meant);
+        option.ok_or_else(|| invalid(b"-", letter.encode_utf8(&mut [0; 4]).as_bytes()))
+    }
+}
+
+/// What is wrong with the options themselves. (lexopt's own words would bring std's way to quote along, with its
+/// tables of what can be printed.)
+fn problem(error: lexopt::Error) -> String {
+    match error {
+        lexopt::Error::UnexpectedOption(option) => invalid(b"", option.as_bytes()),
+        lexopt::Error::UnexpectedValue { option, .. } => format!("option '{option}' takes no argument"),
+        lexopt::Error::MissingValue { option: Some(option) } => {
+            format!("option '{option}' needs an argument")
+        }
+        _ => "invalid options".into(),
+    }
+}
+
+/// The option with this long form, or the only one whose long form begins so.
+fn complete(name: &[u8]) -> Result<&'static Opt, String> {
+    let named = || OPTIONS.iter().filter(|option| !option.long.is_empty());
+    if let Some(exact) = named().find(|option| option.long.as_bytes() == name) {
+        return Ok(exact);
+    }
+    let mut candidates = named().filter(|option| option.long.as_bytes().starts_with(name));
+    match (candidates.next(), candidates.next()) {
+        (Some(only), None) => Ok(only),
+        (Some(one), Some(other)) => {
+            Err(format!("option {} may be --{} or --{}", quoted(b"--", name), one.long, other.long))
+        }
+        (None, _) => Err(invalid(b"--", name)),
+    }
+}
+
+fn invalid(dashes: &[u8], name: &[u8]) -> String {
+    format!("invalid option {}", quoted(dashes, name))
+}
+
+fn quoted(dashes: &[u8], name: &[u8]) -> String {
+    Quoted(&[dashes, name].concat()).to_string()
+}
