@@ -5,7 +5,6 @@
 //! within a tick. So the process is held by a pidfd first (pidfd_open(2)), then its stat is read anew, and that
 //! reading decides.
 
-use log::warn;
 use nix::errno::Errno;
 
 use crate::procfs::{self, Identity, Stat};

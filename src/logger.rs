@@ -5,12 +5,13 @@
 //! and counted, since PID 1 must not hang on its own log.
 
 use std::ffi::OsStr;
+use std::fmt;
 use std::os::unix::ffi::OsStrExt;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use env_logger::Builder;
-use log::{Level, LevelFilter, Log, Metadata, Record, warn};
+use log::{Level, LevelFilter, Log, Metadata, Record};
 
 use crate::quoted::Quoted;
 use crate::sys::fd::write_stderr_nowait;
@@ -26,6 +27,39 @@ static DROPPED: AtomicUsize = AtomicUsize::new(0);
 
 /// The end of a line that was written in part.
 static REMAINDER: Mutex<Vec<u8>> = Mutex::new(Vec::new());
+
+/// Logs a line at a level. The macros of `log` do the same, and add the place in the source: 45 bytes of code for each
+/// line, and no line shows it.
+macro_rules! log {
+    ($level:expr, $($line:tt)+) => {{
+        let level = $level;
+        if level <= ::log::max_level() {
+            $crate::logger::log(level, module_path!(), format_args!($($line)+));
+        }
+    }};
+}
+
+macro_rules! error {
+    ($($line:tt)+) => { log!(::log::Level::Error, $($line)+) };
+}
+
+macro_rules! warn {
+    ($($line:tt)+) => { log!(::log::Level::Warn, $($line)+) };
+}
+
+macro_rules! info {
+    ($($line:tt)+) => { log!(::log::Level::Info, $($line)+) };
+}
+
+macro_rules! debug {
+    ($($line:tt)+) => { log!(::log::Level::Debug, $($line)+) };
+}
+
+/// For the macros: hands a line of `module` to the logger.
+#[inline(never)]
+pub fn log(level: Level, module: &str, line: fmt::Arguments) {
+    log::logger().log(&Record::builder().level(level).target(module).args(line).build());
+}
 
 /// Starts logging. `filter` is the value of [`FILTER_VARIABLE`].
 pub fn start(filter: Option<&OsStr>) {

@@ -37,13 +37,15 @@
 #![cfg_attr(fuzzing, allow(dead_code))]
 #![deny(unsafe_code)]
 
+#[macro_use]
+mod logger;
+
 mod cli;
 mod config;
 mod deliver;
 mod files;
 mod handling;
 mod init;
-mod logger;
 mod mailbox;
 mod namespace;
 mod number;
@@ -62,7 +64,6 @@ mod user;
 
 use std::mem::ManuallyDrop;
 
-use log::error;
 use nix::errno::Errno;
 use nix::unistd::write;
 

@@ -3,8 +3,6 @@
 
 use std::mem::ManuallyDrop;
 
-use log::{error, warn};
-
 use crate::config::{Config, Target};
 use crate::init;
 use crate::init::workload::spawn_init;

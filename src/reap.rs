@@ -1,6 +1,6 @@
 //! Reaps every zombie, at any rate of them.
 
-use log::{Level, debug, log_enabled, warn};
+use log::{Level, log_enabled};
 use nix::errno::Errno;
 
 use crate::procfs;

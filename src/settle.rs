@@ -2,7 +2,6 @@
 
 use std::os::fd::{AsFd, AsRawFd, RawFd};
 
-use log::warn;
 use nix::unistd::chdir;
 
 use crate::mailbox::Mailbox;

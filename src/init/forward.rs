@@ -1,6 +1,5 @@
 //! Forwards a signal: which one is sent in its place, to which processes, and by which call.
 
-use log::{debug, warn};
 use nix::errno::Errno;
 
 use super::remaining::Remaining;

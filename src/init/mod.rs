@@ -10,7 +10,6 @@ pub mod workload;
 
 use std::time::Instant;
 
-use log::{error, info, warn};
 use nix::sched::sched_yield;
 
 use crate::config::{AtExit, Config, Subreaper, Target};

@@ -4,7 +4,6 @@
 use std::cell::Cell;
 use std::time::Instant;
 
-use log::warn;
 use nix::errno::Errno;
 
 use super::ancestors::least_above;

@@ -4,8 +4,6 @@
 
 use std::time::{Duration, Instant};
 
-use log::{debug, info, warn};
-
 use super::forward::is_target;
 use super::remaining::{Left, Remaining};
 use crate::config::Config;

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use log::{Level, log, warn};
+use log::Level;
 use nix::errno::Errno;
 
 use super::containers::{Container, Containers};

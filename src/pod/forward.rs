@@ -3,7 +3,6 @@
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use log::{debug, warn};
 use nix::errno::Errno;
 
 use super::containers::{self, Container};

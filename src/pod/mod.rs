@@ -7,8 +7,6 @@ mod forward;
 mod state;
 mod unprivileged;
 
-use log::{info, warn};
-
 use crate::config::Config;
 use crate::mailbox::{Event, Mailbox};
 use crate::reap::{names_orphans, reap};

@@ -1,6 +1,5 @@
 //! The pod, as the pause process sees it: its containers, which senders are confined, and how a leader is signalled.
 
-use log::warn;
 use nix::errno::Errno;
 
 use super::containers::{self, Containers};

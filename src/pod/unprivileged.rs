@@ -3,7 +3,6 @@
 
 use std::ops::RangeInclusive;
 
-use log::warn;
 use nix::errno::Errno;
 
 use crate::files;
