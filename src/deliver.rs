@@ -7,7 +7,7 @@
 
 use nix::errno::Errno;
 
-use crate::procfs::{self, Identity, Stat};
+use crate::procfs::{Identity, Named, Stat};
 use crate::signal::Signal;
 use crate::sys::pidfd::PidFd;
 use crate::sys::signal::{Queued, kill_process, queue};
@@ -36,11 +36,7 @@ pub fn deliver(
     }
     match send(id, signal, queued, held.as_ref()) {
         Err(Errno::EAGAIN) if queued.is_some() => {
-            warn!(
-                "the signal queue of {} ({}) is full: {signal} loses its value",
-                id.pid,
-                procfs::name(id.pid)
-            );
+            warn!("the signal queue of {} is full: {signal} loses its value", Named(id.pid));
             send(id, signal, None, held.as_ref())
         }
         sent => sent,

@@ -58,14 +58,3 @@ pub fn read_all(file: OwnedFd) -> Result<Vec<u8>, Errno> {
     content.truncate(length);
     Ok(content)
 }
-
-/// The same as text; `None` if it cannot be read. What is not UTF-8 is replaced: a process may choose its name, and the
-/// kernel cuts it off within a character.
-pub fn text(path: &str) -> Option<String> {
-    read_whole(path).ok().map(to_text)
-}
-
-/// Bytes as text, what is not UTF-8 replaced.
-pub fn to_text(content: Vec<u8>) -> String {
-    String::from_utf8_lossy(&content).into_owned()
-}

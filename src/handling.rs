@@ -44,8 +44,8 @@ fn waits_for(status: &Status, signal: Signal) -> bool {
 }
 
 /// These sit in sigtimedwait(2), where the kernel shows what is awaited neither as blocked nor as caught.
-fn handles_everything(name: &str) -> bool {
-    matches!(name, "tini" | "docker-init") || name.starts_with("tini-")
+fn handles_everything(name: &[u8]) -> bool {
+    name == b"tini" || name == b"docker-init" || name.starts_with(b"tini-")
 }
 
 #[cfg(test)]
@@ -54,7 +54,8 @@ mod tests {
 
     fn status(name: &str, state: char, blocked: u64, caught: u64) -> Status {
         let sets = format!("SigBlk:\t{blocked:016x}\nSigCgt:\t{caught:016x}\n");
-        Status::parse(&format!("Name:\t{name}\nState:\t{state} (x)\nUid:\t1\t1\t1\t1\n{sets}")).unwrap()
+        Status::parse(format!("Name:\t{name}\nState:\t{state} (x)\nUid:\t1\t1\t1\t1\n{sets}").as_bytes())
+            .unwrap()
     }
 
     #[test]
@@ -96,7 +97,7 @@ mod tests {
 
     #[test]
     fn without_masks_it_is_unknown() {
-        let status = Status::parse("Name:\tx\nState:\tS (sleeping)\nUid:\t1\t2\t3\t4\n").unwrap();
+        let status = Status::parse(b"Name:\tx\nState:\tS (sleeping)\nUid:\t1\t2\t3\t4\n").unwrap();
         assert_eq!(handling(None, &status, Signal::HUP), Handling::Unknown);
     }
 }

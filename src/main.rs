@@ -28,7 +28,7 @@
 //! Used by all of these:
 //! - [`reap`]: reaps children
 //! - [`settle`]: closes what init was started with
-//! - [`procfs`], [`files`], [`number`]: read /proc, files, and numbers
+//! - [`procfs`], [`files`], [`bytes`]: read /proc, files, and texts
 //! - [`logger`], [`quoted`]: write to stderr; foreign text in messages
 //! - [`signal`]: numbers, names and sets of signals
 //! - [`sys`]: every system call that nix lacks, and all `unsafe`
@@ -40,6 +40,7 @@
 #[macro_use]
 mod logger;
 
+mod bytes;
 mod cli;
 mod config;
 mod deliver;
@@ -48,7 +49,6 @@ mod handling;
 mod init;
 mod mailbox;
 mod namespace;
-mod number;
 mod pod;
 mod procfs;
 #[cfg(any(test, fuzzing))]

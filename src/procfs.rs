@@ -1,21 +1,31 @@
 //! What /proc says of processes (proc(5)). It may not be mounted, or hide some of them; and a process may be reaped right
 //! after it was read about, or be a later one with the same pid.
 
+use std::ascii::escape_default;
+use std::fmt::{self, Write};
+
 use nix::errno::Errno;
 use nix::unistd::read;
 
+use crate::bytes::{lines, number};
 use crate::files;
-use crate::number::number;
 use crate::signal::SignalSet;
 use crate::sys::fd::{kept_proc, read_directory, read_proc_self};
 use crate::sys::pidfd::PidFd;
 use crate::sys::process::{Pid, own_pid};
 
-/// The name of a process, which is up to itself; `?` where /proc does not say.
-pub fn name(pid: Pid) -> String {
-    match files::read_whole(&format!("/proc/{pid}/comm")) {
-        Ok(comm) => comm.trim_ascii_end().escape_ascii().to_string(),
-        Err(_) => "?".into(),
+/// A process, for the log: its pid and, in parentheses, its name. That is up to the process itself, so it is escaped; it is
+/// `?` where /proc does not say.
+pub struct Named(pub Pid);
+
+impl fmt::Display for Named {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name = read_of(self.0, "comm").unwrap_or_else(|_| b"?".to_vec());
+        write!(f, "{} (", self.0)?;
+        for byte in name.trim_ascii_end().iter().flat_map(|byte| escape_default(*byte)) {
+            f.write_char(byte.into())?;
+        }
+        f.write_char(')')
     }
 }
 
@@ -127,8 +137,8 @@ fn read_of(pid: Pid, file: &str) -> Result<Vec<u8>, Errno> {
 /// What is needed of /proc/PID/status. (gVisor's has no sets of signals.)
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Status {
-    /// The process's name, which is up to itself. To print one, take [`name`], which escapes it.
-    pub name: String,
+    /// The process's name, which is up to itself. To print one, take [`Named`], which escapes it.
+    pub name: Vec<u8>,
     /// The state of its first thread, as in [`Stat`]; `?` where it is not said.
     pub state: u8,
     /// Its real, effective, saved and file system uid.
@@ -143,19 +153,19 @@ impl Status {
     /// # Errors
     /// As [`Stat::read`].
     pub fn read(pid: Pid) -> Result<Status, Errno> {
-        let text = files::to_text(read_of(pid, "status")?);
+        let text = read_of(pid, "status")?;
         Status::parse(&text).ok_or(Errno::EINVAL)
     }
 
     /// The kernel escapes a line feed in the name here, and nothing else that could end a line or a field.
-    pub fn parse(text: &str) -> Option<Status> {
-        let field = |name| text.split('\n').find_map(|line| line.strip_prefix(name));
-        let set = |name| number(field(name)?.as_bytes(), 16).map(SignalSet::from_bits);
-        let mut uids = field("Uid:\t")?.split('\t').map(|uid| number(uid.as_bytes(), 10));
+    pub fn parse(text: &[u8]) -> Option<Status> {
+        let field = |name| status_field(text, name);
+        let set = |name| number(field(name)?, 16).map(SignalSet::from_bits);
+        let mut uids = field("Uid:\t")?.split(|&byte| byte == b'\t').map(|uid| number(uid, 10));
         let mut uid = || uids.next()?;
         Some(Status {
             name: field("Name:\t")?.to_owned(),
-            state: field("State:\t").and_then(|state| state.bytes().next()).unwrap_or(b'?'),
+            state: field("State:\t").and_then(|state| state.first().copied()).unwrap_or(b'?'),
             uids: [uid()?, uid()?, uid()?, uid()?],
             blocked_and_caught: set("SigBlk:\t").zip(set("SigCgt:\t")).map(<[SignalSet; 2]>::from),
         })
@@ -167,9 +177,14 @@ impl Status {
     }
 }
 
+/// What is behind `name` in a line of /proc/PID/status.
+fn status_field<'t>(status: &'t [u8], name: &str) -> Option<&'t [u8]> {
+    lines(status).find_map(|line| line.strip_prefix(name.as_bytes()))
+}
+
 /// The cgroups of a process, as text that is equal for processes in the same ones; `None` where /proc does not say.
-pub fn cgroups(pid: Pid) -> Option<String> {
-    files::text(&format!("/proc/{pid}/cgroup")).filter(|text| !text.is_empty())
+pub fn cgroups(pid: Pid) -> Option<Vec<u8>> {
+    read_of(pid, "cgroup").ok().filter(|text| !text.is_empty())
 }
 
 /// The id of the first mount that a process has in sight; `None` where /proc does not say. No two mount
@@ -258,7 +273,7 @@ pub fn children(parent: Pid) -> Vec<Pid> {
 /// Whether /proc is there, and shows every process in the PID namespace.
 pub fn shows_everybody(own: Pid) -> bool {
     is_own_proc(own)
-        && (!hides_some(&files::text("/proc/self/mountinfo").unwrap_or_default()) || may_see_hidden())
+        && (!hides_some(&files::read_whole("/proc/self/mountinfo").unwrap_or_default()) || may_see_hidden())
 }
 
 /// Whether /proc is there, and is that of this PID namespace: another one has another process under init's pid, or shows
@@ -268,21 +283,22 @@ fn is_own_proc(own: Pid) -> bool {
 }
 
 /// Whether /proc was mounted with `hidepid`, which has it show each user only that user's own processes.
-pub fn hides_some(mountinfo: &str) -> bool {
-    mountinfo.split('\n').filter(|line| line.split(' ').nth(4) == Some("/proc")).any(|line| {
-        let options = line.rsplit(' ').next().unwrap_or_default();
-        options
-            .split(',')
-            .any(|option| option.starts_with("hidepid=") && !matches!(&option[8..], "0" | "off"))
+pub fn hides_some(mountinfo: &[u8]) -> bool {
+    let hides = |option: &[u8]| {
+        option.strip_prefix(b"hidepid=").is_some_and(|value| value != b"0" && value != b"off")
+    };
+    lines(mountinfo).any(|line| {
+        let mut fields = line.split(|&byte| byte == b' ');
+        fields.nth(4) == Some(b"/proc")
+            && fields.next_back().is_some_and(|options| options.split(|&byte| byte == b',').any(hides))
     })
 }
 
 /// Whether init has CAP_SYS_PTRACE: then /proc hides nothing from it.
 fn may_see_hidden() -> bool {
     const CAP_SYS_PTRACE: u32 = 19;
-    let status = files::text("/proc/self/status").unwrap_or_default();
-    let effective = status.lines().find_map(|line| line.strip_prefix("CapEff:"));
-    let mask = effective.and_then(|text| number::<u64>(text.trim_ascii().as_bytes(), 16));
+    let status = files::read_whole("/proc/self/status").unwrap_or_default();
+    let mask = status_field(&status, "CapEff:\t").and_then(|mask| number::<u64>(mask, 16));
     mask.is_some_and(|mask| mask & 1 << CAP_SYS_PTRACE != 0)
 }
 
@@ -324,20 +340,23 @@ mod tests {
     #[test]
     fn status() {
         let text = "Name:\ta\\nb c\nUmask:\t0022\nState:\tS (sleeping)\nUid:\t1\t2\t3\t4\nSigBlk:\t0000000000000001\nSigCgt:\t8000000000004000\n";
-        let status = Status::parse(text).unwrap();
-        assert_eq!((status.name.as_str(), status.state, status.uids), ("a\\nb c", b'S', [1, 2, 3, 4]));
+        let status = Status::parse(text.as_bytes()).unwrap();
+        assert_eq!(
+            (str::from_utf8(&status.name), status.state, status.uids),
+            (Ok("a\\nb c"), b'S', [1, 2, 3, 4])
+        );
         assert_eq!([1, 2, 3, 4].map(|uid| status.may_be_signalled_by(uid)), [true, false, true, false]);
         let [blocked, caught] = status.blocked_and_caught.unwrap();
         let sets = [(blocked, 1), (caught, 15), (caught, 64)];
         assert!(sets.iter().all(|(set, number)| set.contains(Signal::new(*number).unwrap())));
         assert!(!blocked.contains(Signal::TERM));
-        assert_eq!(Status::parse("Name:\tx\n"), None);
+        assert_eq!(Status::parse(b"Name:\tx\n"), None);
         // As gVisor has it.
-        let status = Status::parse("Name:\tx\nUid:\t1\t2\t3\t4\n").unwrap();
+        let status = Status::parse(b"Name:\tx\nUid:\t1\t2\t3\t4\n").unwrap();
         assert_eq!(status.blocked_and_caught, None);
         // Not tini, by which pod mode would take it for one that handles every signal (found by tests/fuzz).
         let other = text.replace("a\\nb c", " tini\r");
-        assert_eq!(Status::parse(&other).unwrap().name, " tini\r");
+        assert_eq!(Status::parse(other.as_bytes()).unwrap().name, b" tini\r");
     }
 
     #[test]

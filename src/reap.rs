@@ -3,7 +3,7 @@
 use log::{Level, log_enabled};
 use nix::errno::Errno;
 
-use crate::procfs;
+use crate::procfs::Named;
 use crate::signal::Signal;
 use crate::sys::process::{Change, Pid, own_pid, peek_exited, take_change};
 use crate::sys::signal::kill_process;
@@ -22,12 +22,15 @@ pub fn reap(main: Option<Pid>, warn_reaped: bool) -> Option<Change> {
     let mut of_main = None;
     for _ in 0..BATCH {
         // So the process whose name is logged is the one that is reaped.
-        let named =
-            if warn_reaped { peek_exited().ok().flatten().map(|pid| (pid, procfs::name(pid))) } else { None };
+        let named = if warn_reaped {
+            peek_exited().ok().flatten().map(|pid| (pid, Named(pid).to_string()))
+        } else {
+            None
+        };
         match take_change(named.as_ref().map(|(pid, _)| *pid)) {
             Ok(Some(change)) if Some(change.pid()) == main => of_main = Some(change),
             Ok(Some(Change::Exited(pid, end))) => match named {
-                Some((_, name)) => warn!("Reaped zombie process with pid={pid} ({name}): {end}"),
+                Some((_, name)) => warn!("Reaped zombie process with pid={name}: {end}"),
                 None => debug!("reaped {pid}: {end}"),
             },
             Ok(Some(Change::Stopped(..))) | Err(Errno::EINTR) => {}

@@ -8,7 +8,7 @@ use std::fmt;
 
 use signal_hook::low_level::signal_name;
 
-use crate::number::number;
+use crate::bytes::number;
 
 /// A signal by its number, 1 to 64: nix's `Signal` ends at 31.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

@@ -4,9 +4,8 @@
 
 use nix::errno::Errno;
 
-use crate::cli::values::split_once;
+use crate::bytes::{lines, number, split_once};
 use crate::files;
-use crate::number::number;
 use crate::quoted::Quoted;
 use crate::sys::credentials::Credentials;
 use crate::sys::describe;
@@ -88,11 +87,6 @@ fn look_up<'t>(text: &'t [u8], what: &str, key: &[u8]) -> Result<(u32, Option<&'
 
 fn invalid(what: &str, key: &[u8]) -> String {
     format!("not a valid {what} id, which is 0 to {}: of {}", u32::MAX - 1, Quoted(key))
-}
-
-/// The lines of a file, which may end in CR LF.
-fn lines(text: &[u8]) -> impl Iterator<Item = &[u8]> {
-    text.split(|&byte| byte == b'\n').map(|line| line.strip_suffix(b"\r").unwrap_or(line))
 }
 
 fn is_colon(byte: &u8) -> bool {

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use log::LevelFilter;
 
+use crate::bytes::number;
 use crate::config::{AtExit, Config, Failures, Subreaper, Target};
-use crate::number::number;
 use crate::sys::session::Session;
 
 /// One program, as its users know it.

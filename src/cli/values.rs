@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
+use crate::bytes::{number, split_once};
 use crate::config::{PodTarget, Remap, Rewrite, Target};
-use crate::number::number;
 use crate::signal;
 
 /// What `--target` takes.
@@ -58,10 +58,4 @@ pub fn umask(text: &[u8]) -> Option<u32> {
 pub fn remap(text: &[u8]) -> Option<Remap> {
     let (from, to) = split_once(text, b':').unwrap_or((text, b"0"));
     Some(Remap { from: number(from, 10)?, to: number(to, 10)? })
-}
-
-/// What is before the first `separator`, and what is behind it.
-pub fn split_once(text: &[u8], separator: u8) -> Option<(&[u8], &[u8])> {
-    let at = text.iter().position(|&byte| byte == separator)?;
-    Some((&text[..at], &text[at + 1..]))
 }

@@ -52,7 +52,7 @@ impl Forwarder<'_> {
         }
         let terminates = Some(signal) == self.config.rewritten(Signal::TERM);
         let chosen = |stat: &Stat| is_target(self.config.target, self.main, stat);
-        let before = if terminates { remaining.about_to_terminate(chosen) } else { Vec::new() };
+        let before = if terminates { remaining.about_to_terminate(&chosen) } else { Vec::new() };
         let sent = match origin {
             Origin::Queued(queued) => self.queue(signal, queued, remaining),
             Origin::Kernel | Origin::Process | Origin::Other => self.kill(signal, remaining),
@@ -62,7 +62,11 @@ impl Forwarder<'_> {
             self.config.target != Target::Group
                 || Stat::read(id.pid).is_ok_and(|now| now.is(id) && chosen(&now))
         };
-        remaining.note_terminated(before.into_iter().filter(|it| got_it(it.id)));
+        for it in before {
+            if got_it(it.id) {
+                remaining.note_terminated(it);
+            }
+        }
         match sent {
             Err(Errno::EPERM) if !self.warned => {
                 self.warned = true;

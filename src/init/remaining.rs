@@ -9,7 +9,7 @@ use nix::errno::Errno;
 use super::ancestors::least_above;
 use crate::deliver::deliver;
 use crate::handling::{Handling, handling};
-use crate::procfs::{self, Identity, Processes, Stat, Status};
+use crate::procfs::{self, Identity, Named, Processes, Stat, Status};
 use crate::signal::Signal;
 use crate::sys::describe;
 use crate::sys::pidfd::PidFd;
@@ -143,7 +143,7 @@ impl Remaining {
 
     /// The `chosen` ones of the remaining processes, for [`Remaining::note_terminated`]: to be called right before SIGTERM is
     /// sent to them. Those that have exited are forgotten.
-    pub fn about_to_terminate(&mut self, chosen: impl Fn(&Stat) -> bool) -> Vec<Terminated> {
+    pub fn about_to_terminate(&mut self, chosen: &dyn Fn(&Stat) -> bool) -> Vec<Terminated> {
         let since = ticks_since_boot();
         let members = self.members();
         let mut living: Vec<Identity> = members.iter().map(|stat| stat.id).collect();
@@ -152,12 +152,10 @@ impl Remaining {
         members.iter().filter(|stat| chosen(stat)).map(|stat| Terminated { id: stat.id, since }).collect()
     }
 
-    /// Notes that these processes have been sent SIGTERM.
-    pub fn note_terminated(&mut self, sent: impl Iterator<Item = Terminated>) {
-        for it in sent {
-            if let Err(place) = self.terminated.binary_search_by_key(&it.id, |it| it.id) {
-                self.terminated.insert(place, it);
-            }
+    /// Notes that a process has been sent SIGTERM.
+    pub fn note_terminated(&mut self, sent: Terminated) {
+        if let Err(place) = self.terminated.binary_search_by_key(&sent.id, |it| it.id) {
+            self.terminated.insert(place, sent);
         }
     }
 
@@ -198,7 +196,7 @@ impl Remaining {
         for (stat, (sent, above)) in members.iter().zip(sent.iter().zip(above)) {
             if *sent == u64::MAX && above > stat.id.start {
                 any = true;
-                self.note_terminated(std::iter::once(Terminated { id: stat.id, since }));
+                self.note_terminated(Terminated { id: stat.id, since });
                 self.send_to(stat.id, signal, since);
             }
             if stat.is_stopped() {
@@ -220,7 +218,7 @@ impl Remaining {
                 && !stat.has_exited()
             {
                 let since = ticks_since_boot();
-                self.note_terminated(std::iter::once(Terminated { id: stat.id, since }));
+                self.note_terminated(Terminated { id: stat.id, since });
                 self.send_to(stat.id, signal, 0);
             }
         }
@@ -228,7 +226,7 @@ impl Remaining {
 
     /// Sends `signal` to the `chosen` ones of the remaining processes, as far as they handle it: most signals kill a process
     /// that does not.
-    pub fn send_to_handlers(&self, signal: Signal, queued: Option<Queued>, chosen: impl Fn(&Stat) -> bool) {
+    pub fn send_to_handlers(&self, signal: Signal, queued: Option<Queued>, chosen: &dyn Fn(&Stat) -> bool) {
         let since = ticks_since_boot();
         for stat in self.members().iter().filter(|stat| chosen(stat)) {
             send(stat.id, signal, queued, &|now| {
@@ -280,10 +278,7 @@ fn handles(id: Identity, signal: Signal) -> bool {
 fn send(id: Identity, signal: Signal, queued: Option<Queued>, is_meant: &dyn Fn(&Stat) -> bool) {
     match deliver(id, signal, queued, is_meant) {
         Ok(()) | Err(Errno::ESRCH) => {}
-        Err(errno) => {
-            let pid = id.pid;
-            warn!("cannot send {signal} to {pid} ({}): {}", procfs::name(pid), describe(errno));
-        }
+        Err(errno) => warn!("cannot send {signal} to {}: {}", Named(id.pid), describe(errno)),
     }
 }
 
@@ -299,14 +294,14 @@ mod tests {
         let mut remaining = Remaining::new(own_pid());
         let mut child = Command::new("sleep").arg("1000").spawn().unwrap();
         let pid = Pid::new(child.id() as i32).unwrap();
-        let sent = remaining.about_to_terminate(|stat| stat.id.pid == pid);
+        let sent = remaining.about_to_terminate(&|stat| stat.id.pid == pid);
         assert_eq!(sent.len(), 1);
-        remaining.note_terminated(sent.into_iter());
-        assert!(remaining.about_to_terminate(|_| false).is_empty());
+        remaining.note_terminated(sent[0]);
+        assert!(remaining.about_to_terminate(&|_| false).is_empty());
         assert_eq!(remaining.terminated.len(), 1);
         child.kill().unwrap();
         child.wait().unwrap();
-        remaining.about_to_terminate(|_| false);
+        remaining.about_to_terminate(&|_| false);
         assert!(remaining.terminated.is_empty());
     }
 }

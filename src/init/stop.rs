@@ -2,13 +2,14 @@
 //! doing. So they are sent SIGTERM first, and given time to exit (what users of inits that exit at once want: tini #180,
 //! #229, #95; dumb-init #212, #80, #191).
 
+use std::fmt::Write;
 use std::time::{Duration, Instant};
 
 use super::forward::is_target;
 use super::remaining::{Left, Remaining};
 use crate::config::Config;
 use crate::mailbox::{Event, Mailbox};
-use crate::procfs::{self, Stat};
+use crate::procfs::Named;
 use crate::reap::reap;
 use crate::received::{Origin, Received};
 use crate::signal::{Signal, SignalSet};
@@ -149,9 +150,9 @@ impl Stop<'_> {
             // a remaining process that sends it in its own handler of SIGTERM would get it back again and again.
             let from_outside = self.comes_from_outside(received);
             if self.term_forwarded && from_outside {
-                let all = self.remaining.about_to_terminate(|_| true);
+                let all = self.remaining.about_to_terminate(&|_| true);
                 self.remaining.send(signal);
-                self.remaining.note_terminated(all.into_iter());
+                all.into_iter().for_each(|it| self.remaining.note_terminated(it));
             } else {
                 self.remaining.terminate(signal, deadline);
             }
@@ -166,7 +167,7 @@ impl Stop<'_> {
                     Origin::Kernel | Origin::Process | Origin::Other => None,
                 };
                 let (target, main) = (self.config.target, self.main);
-                self.remaining.send_to_handlers(signal, queued, |stat| is_target(target, main, stat));
+                self.remaining.send_to_handlers(signal, queued, &|stat| is_target(target, main, stat));
             }
         }
     }
@@ -189,12 +190,15 @@ const NAMED: usize = 20;
 pub fn kill(remaining: &Remaining) {
     let members = remaining.members();
     remaining.send(Signal::KILL);
-    let name = |stat: &Stat| format!("{} ({})", stat.id.pid, procfs::name(stat.id.pid));
-    let mut names = members.iter().take(NAMED).map(name).collect::<Vec<String>>().join(", ");
+    let mut names = String::new();
+    for stat in members.iter().take(NAMED) {
+        let separator = if names.is_empty() { "" } else { ", " };
+        let _ = write!(names, "{separator}{}", Named(stat.id.pid));
+    }
     if members.is_empty() {
         names = "the remaining processes".into();
     } else if members.len() > NAMED {
-        names += &format!(" and {} more", members.len() - NAMED);
+        let _ = write!(names, " and {} more", members.len() - NAMED);
     }
     warn!("time is up: killed {names}");
 }

@@ -7,6 +7,7 @@
 
 use nix::errno::Errno;
 
+use crate::bytes::{lines, split_once};
 use crate::procfs::{self, Identity};
 use crate::sys::process::Pid;
 
@@ -35,7 +36,7 @@ pub struct Container {
 #[derive(Debug, PartialEq, Eq)]
 pub enum Place {
     /// /proc/PID/cgroup.
-    Cgroups(String),
+    Cgroups(Vec<u8>),
     /// A mount of its mount namespace.
     Mounts(u32),
     /// It could not be read. Such a process may be a leader, so it counts as one.
@@ -51,14 +52,14 @@ pub fn all(own: Pid) -> Containers {
         .filter(|stat| stat.parent.is_none() && stat.has_not_executed())
         .map(|stat| stat.id)
         .collect();
-    let entered: Vec<(Identity, Option<String>)> = processes
+    let entered: Vec<(Identity, Option<Vec<u8>>)> = processes
         .shown
         .iter()
         .filter(|stat| stat.parent.is_none() && stat.id.pid != own)
         .map(|stat| (stat.id, procfs::cgroups(stat.id.pid)))
         .collect();
     let own_cgroups = procfs::cgroups(own);
-    let place = |(id, cgroups): (Identity, Option<String>)| {
+    let place = |(id, cgroups): (Identity, Option<Vec<u8>>)| {
         (id, place(cgroups, &own_cgroups, || place_by_mounts(id.pid)))
     };
     let mut all = group(entered.into_iter().map(place).collect());
@@ -76,7 +77,7 @@ pub fn of(containers: &[Container], pid: Pid) -> Option<usize> {
 }
 
 /// Where a process is. In init's own cgroup its mounts distinguish it, elsewhere its cgroup.
-fn place(cgroups: Option<String>, own: &Option<String>, by_mounts: impl FnOnce() -> Place) -> Place {
+fn place(cgroups: Option<Vec<u8>>, own: &Option<Vec<u8>>, by_mounts: impl FnOnce() -> Place) -> Place {
     if cgroups == *own { by_mounts() } else { cgroups.map_or(Place::Unknown, Place::Cgroups) }
 }
 
@@ -130,24 +131,24 @@ impl Place {
 
 /// Whether in each hierarchy (one line each, `ID:CONTROLLERS:PATH`; with cgroup v2 there is but one) both
 /// are in the same cgroup, or one is somewhere below the other.
-fn are_same_or_nested(one: &str, other: &str) -> bool {
+fn are_same_or_nested(one: &[u8], other: &[u8]) -> bool {
     // Siblings, by far the most usual pair, differ within a name, and are not nested then.
-    let differ = one.bytes().zip(other.bytes()).find(|(one, other)| one != other);
-    if differ.is_some_and(|(one, other)| one != b'/' && other != b'/') {
+    let differ = one.iter().zip(other).find(|(one, other)| one != other);
+    if differ.is_some_and(|(one, other)| *one != b'/' && *other != b'/') {
         return false;
     }
     let mut pairs = paths(one).zip(paths(other));
     !one.is_empty() && pairs.all(|(one, other)| one == other || is_below(one, other) || is_below(other, one))
 }
 
-/// The path in each hierarchy. (A cgroup's name may hold anything but a line feed, so `str::lines` would not do.)
-fn paths(text: &str) -> impl Iterator<Item = &str> {
-    text.split('\n').filter_map(|line| line.splitn(3, ':').nth(2))
+/// The path in each hierarchy.
+fn paths(text: &[u8]) -> impl Iterator<Item = &[u8]> {
+    lines(text).filter_map(|line| Some(split_once(split_once(line, b':')?.1, b':')?.1))
 }
 
 /// Whether the cgroup `path` is below `top`. All are below the root, which says nothing.
-fn is_below(path: &str, top: &str) -> bool {
-    top != "/" && path.strip_prefix(top).is_some_and(|below| below.starts_with('/'))
+fn is_below(path: &[u8], top: &[u8]) -> bool {
+    top != b"/" && path.strip_prefix(top).is_some_and(|below| below.starts_with(b"/"))
 }
 
 #[cfg(test)]
@@ -210,10 +211,10 @@ mod tests {
 
     #[test]
     fn a_process_in_another_cgroup_does_not_join_those_in_inits_own() {
-        let own = Some("0::/pod".to_owned());
+        let own = Some(b"0::/pod".to_vec());
         let entered = [("0::/pod", 1), ("0::/pod", 2), ("0::/pod/below", 3), ("0::/pod", 1)];
         let with_place = |(n, (cgroups, mount)): (usize, (&str, u32))| {
-            (id(n as i32 + 2, n as u64), place(Some(cgroups.to_owned()), &own, || Place::Mounts(mount)))
+            (id(n as i32 + 2, n as u64), place(Some(cgroups.into()), &own, || Place::Mounts(mount)))
         };
         assert_eq!(group(entered.into_iter().enumerate().map(with_place).collect()).len(), 3);
     }

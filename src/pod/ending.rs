@@ -9,7 +9,7 @@ use super::containers::{Container, Containers};
 use super::state::{Pod, describe_sender};
 use crate::config::Config;
 use crate::handling::{Handling, handling};
-use crate::procfs::{self, Identity, Stat, Status};
+use crate::procfs::{self, Identity, Named, Stat, Status};
 use crate::received::{Origin, Received};
 use crate::signal::Signal;
 use crate::sys::pidfd::PidFd;
@@ -219,7 +219,7 @@ impl Ending {
             return;
         }
         for id in self.limited.drain(..) {
-            warn!("time is up, leaving {} ({}) behind", id.pid, procfs::name(id.pid));
+            warn!("time is up, leaving {} behind", Named(id.pid));
         }
         if self.hidden && !self.by_engine {
             warn!("time is up, leaving processes behind that /proc does not show");

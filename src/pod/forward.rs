@@ -9,7 +9,7 @@ use super::containers::{self, Container};
 use super::state::{Pod, describe_sender};
 use crate::config::PodTarget;
 use crate::handling::{Handling, handling};
-use crate::procfs::{self, Identity, Status};
+use crate::procfs::{Identity, Named, Status};
 use crate::received::Received;
 use crate::signal::Signal;
 
@@ -55,7 +55,7 @@ impl Pod<'_> {
         confined: bool,
         patience: Instant,
     ) {
-        let (pid, name) = (leader.pid, || procfs::name(leader.pid));
+        let name = Named(leader.pid);
         let (status, handling) = match self.look(leader, signal, patience) {
             Ok(seen) => seen,
             Err(Errno::ESRCH) => return,
@@ -66,13 +66,13 @@ impl Pod<'_> {
         }
         match handling {
             Handling::Unknown => self.warn_of_unknown(leader),
-            Handling::DoesNot => debug!("{pid} ({}) does not handle {signal}", name()),
+            Handling::DoesNot => debug!("{name} does not handle {signal}"),
             Handling::LookAgain => self.warn_of_undecided(leader, signal),
             Handling::Handles if confined && !status.may_be_signalled_by(self.uid) => {
-                debug!("{signal} from {} is not for {pid} ({})", describe_sender(received), name());
+                debug!("{signal} from {} is not for {name}", describe_sender(received));
             }
             Handling::Handles => {
-                debug!("{signal} for {pid} ({})", name());
+                debug!("{signal} for {name}");
                 self.send(leader, signal, received.origin);
             }
         }
@@ -105,10 +105,9 @@ impl Pod<'_> {
         if !self.undecided.contains(&leader) {
             self.undecided.push(leader);
             warn!(
-                "{signal} is not forwarded to {} ({}): it blocks it and its first thread does not sleep, so it may not \
+                "{signal} is not forwarded to {}: it blocks it and its first thread does not sleep, so it may not \
                  wait for it, and be killed by it; give it a handler",
-                leader.pid,
-                procfs::name(leader.pid)
+                Named(leader.pid)
             );
         }
     }

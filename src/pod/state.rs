@@ -3,11 +3,11 @@
 use nix::errno::Errno;
 
 use super::containers::{self, Containers};
+use crate::bytes::number;
 use crate::config::Config;
 use crate::deliver::deliver;
 use crate::files;
-use crate::number::number;
-use crate::procfs::{self, Identity};
+use crate::procfs::{self, Identity, Named};
 use crate::received::{Origin, Received};
 use crate::signal::Signal;
 use crate::sys::describe;
@@ -85,10 +85,9 @@ impl Pod<'_> {
         if !self.warned.unknown {
             self.warned.unknown = true;
             warn!(
-                "/proc does not say which signals {} ({}) handles, or which container it is in: it is awaited when the \
+                "/proc does not say which signals {} handles, or which container it is in: it is awaited when the \
                  pod stops, but no other signal is forwarded to it; gVisor's /proc is like that, Linux's is not",
-                leader.pid,
-                procfs::name(leader.pid)
+                Named(leader.pid)
             );
         }
     }
@@ -115,11 +114,10 @@ impl Pod<'_> {
         };
         match deliver(id, signal, queued, &|now| now.parent.is_none()) {
             Err(Errno::EPERM) if !self.refused.contains(&id) => {
-                let name = procfs::name(id.pid);
                 warn!(
-                    "may not send {signal} to {} ({name}), which runs as another user: start the pause \
+                    "may not send {signal} to {}, which runs as another user: start the pause \
                      image as root, from which it keeps CAP_KILL alone, or as that user",
-                    id.pid
+                    Named(id.pid)
                 );
                 self.refused.push(id);
             }
@@ -131,14 +129,14 @@ impl Pod<'_> {
 
 /// The uid that stands for each one that a user namespace does not map (user_namespaces(7)).
 fn overflow_uid() -> u32 {
-    let text = files::text("/proc/sys/kernel/overflowuid");
-    text.and_then(|text| number(text.trim_ascii().as_bytes(), 10)).unwrap_or(65534)
+    let text = files::read_whole("/proc/sys/kernel/overflowuid");
+    text.ok().and_then(|text| number(text.trim_ascii(), 10)).unwrap_or(65534)
 }
 
 /// For the log: which process stopped the pod (podman #16647).
 pub fn describe_sender(received: Received) -> String {
     match (received.origin, received.sending_process()) {
-        (_, Some(pid)) => format!("{pid} ({}), uid {}", procfs::name(pid), received.uid),
+        (_, Some(pid)) => format!("{}, uid {}", Named(pid), received.uid),
         (Origin::Process, None) => "outside the pod".into(),
         (Origin::Kernel, None) => "the kernel (a terminal)".into(),
         (Origin::Queued(_) | Origin::Other, None) => "an unknown sender".into(),

@@ -5,8 +5,8 @@ use std::ops::RangeInclusive;
 
 use nix::errno::Errno;
 
+use crate::bytes::{lines, number};
 use crate::files;
-use crate::number::number;
 use crate::sys::describe;
 use crate::sys::privilege::{
     become_user, give_up_bounds, is_in_use, keep_only_kill, prepare_to_become_user, random,
@@ -54,7 +54,7 @@ fn become_another_user() -> Result<(), Errno> {
             done => return done,
         }
     }
-    let map = files::text("/proc/self/uid_map").unwrap_or_default();
+    let map = files::read_whole("/proc/self/uid_map").unwrap_or_default();
     become_user(free_id(highest_mapped(&map).ok_or(Errno::EINVAL)?))
 }
 
@@ -67,14 +67,15 @@ fn free_id(range: RangeInclusive<u32>) -> u32 {
 }
 
 /// The upper half of the highest ids that a uid_map (user_namespaces(7)) has, without 0: images use the low ones.
-fn highest_mapped(map: &str) -> Option<RangeInclusive<u32>> {
-    let extent = |line: &str| {
-        let mut numbers = line.split_ascii_whitespace().map(|digits| number::<u32>(digits.as_bytes(), 10));
+fn highest_mapped(map: &[u8]) -> Option<RangeInclusive<u32>> {
+    let extent = |line: &[u8]| {
+        let words = line.split(|&byte| byte == b' ').filter(|word| !word.is_empty());
+        let mut numbers = words.map(|digits| number::<u32>(digits, 10));
         let (first, count) = (numbers.next()??, numbers.nth(1)??);
         let last = first.checked_add(count.checked_sub(1)?)?.min(HIGHEST_OF_FEW);
         (last >= first.max(1)).then_some((first.max(1), last))
     };
-    let (first, last) = map.lines().filter_map(extent).max_by_key(|(_, last)| *last)?;
+    let (first, last) = lines(map).filter_map(extent).max_by_key(|(_, last)| *last)?;
     Some(last - (last - first) / 2..=last)
 }
 
@@ -96,7 +97,7 @@ mod tests {
             ("", None),
             ("nonsense", None),
         ] {
-            assert_eq!(highest_mapped(map), range, "{map:?}");
+            assert_eq!(highest_mapped(map.as_bytes()), range, "{map:?}");
         }
     }
 

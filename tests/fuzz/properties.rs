@@ -210,7 +210,7 @@ pub fn stat_round(input: &[u8]) {
 /// status, or behind a byte 0xff the name of a process.
 pub fn status(input: &[u8]) {
     let [0xff, name @ ..] = input else {
-        let _ = Status::parse(&String::from_utf8_lossy(input));
+        let _ = Status::parse(input);
         return;
     };
     // The kernel escapes these two, and cuts the name off, within a character too.
@@ -224,15 +224,14 @@ pub fn status(input: &[u8]) {
             byte => vec![*byte],
         })
         .collect();
-    let name = String::from_utf8_lossy(&escaped);
-    let called = |name: &str| {
+    let called = |name: &[u8]| {
         let fields = "Umask:\t0022\nUid:\t1\t2\t3\t4\nSigBlk:\t0000000000000001\nSigCgt:\t8000000000004000\n";
-        Status::parse(&format!("Name:\t{name}\n{fields}")).expect("a status")
+        Status::parse(&[b"Name:\t", name, b"\n", fields.as_bytes()].concat()).expect("a status")
     };
-    let mut status = called(&name);
-    assert_eq!(status.name, name);
-    status.name = "plain".into();
-    assert_eq!(status, called("plain"), "{name:?}");
+    let mut status = called(&escaped);
+    assert_eq!(status.name, escaped);
+    status.name = b"plain".to_vec();
+    assert_eq!(status, called(b"plain"), "{}", escaped.escape_ascii());
 }
 
 /// Processes are grouped into containers by their cgroups, and the oldest one of each is the leader. The input is
@@ -271,7 +270,7 @@ fn check_grouping(entered: &[(Identity, Vec<String>)]) {
             writeln!(text, "{index}:{}:{path}", ["", "name=systemd", "cpu,cpuacct"][index])
                 .expect("a string");
         }
-        Place::Cgroups(text)
+        Place::Cgroups(text.into_bytes())
     };
     let with_places = || entered.iter().map(|(id, paths)| (*id, place(paths)));
     let containers = containers::group(with_places().collect());
@@ -318,8 +317,7 @@ fn are_together(one: &[Vec<&str>], other: &[Vec<&str>]) -> bool {
 /// Any text is a mountinfo; and in one of the kernel, hidepid is found at any place. The input is a mountinfo,
 /// or behind a byte 0xff the mount point and, behind another one, the options.
 pub fn mountinfo(input: &[u8]) {
-    let text = String::from_utf8_lossy(input);
-    let _ = (procfs::mount_id(input), procfs::hides_some(&text));
+    let _ = (procfs::mount_id(input), procfs::hides_some(input));
     let Some(input) = input.strip_prefix(b"\xff") else { return };
     let mut parts = input.splitn(2, |&byte| byte == 0xff).map(|part| {
         let escaped = part.iter().flat_map(|byte| match byte {
@@ -337,7 +335,7 @@ pub fn mountinfo(input: &[u8]) {
         .split(',')
         .filter_map(|option| option.strip_prefix("hidepid="))
         .any(|it| it != "0" && it != "off");
-    assert_eq!(procfs::hides_some(&text), point == "/proc" && last, "{text:?}");
+    assert_eq!(procfs::hides_some(text.as_bytes()), point == "/proc" && last, "{text:?}");
 }
 
 /// Any passwd and group: a user or an error of one line, and never the number that setuid(2) takes for "as it is".

@@ -1,8 +1,20 @@
-//! Numbers as text: on the command line, in files and in /proc. One function for all types and bases; each of the standard
-//! library's is 250 to 370 bytes of code, and takes a sign that is none of these texts' own.
+//! Texts as bytes, since what podinit reads need not be UTF-8: the name of a process may end within a character.
+
+/// The lines of a text. (`str::lines` takes away a carriage return too, which may be part of a name.)
+pub fn lines(text: &[u8]) -> impl Iterator<Item = &[u8]> {
+    text.split(|&byte| byte == b'\n')
+}
+
+/// What is before the first `separator`, and what is behind it.
+pub fn split_once(text: &[u8], separator: u8) -> Option<(&[u8], &[u8])> {
+    let at = text.iter().position(|&byte| byte == separator)?;
+    Some((&text[..at], &text[at + 1..]))
+}
 
 /// The number that `digits` are in `base`, which is 16 at the most. `None` if there are none, if a character is not a digit
 /// (a sign, a space), or if the number is too large.
+///
+/// One function for all types and bases: each of the standard library's is 250 to 370 bytes of code, and takes a sign.
 pub fn number<T: TryFrom<u64>>(digits: &[u8], base: u8) -> Option<T> {
     value(digits, base)?.try_into().ok()
 }
