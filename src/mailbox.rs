@@ -29,6 +29,56 @@ pub enum Event {
     Deadline,
 }
 
+/// How soon to look again where no event says that a process has exited.
+const FIRST_PAUSE: Duration = Duration::from_millis(10);
+const LONGEST_PAUSE: Duration = Duration::from_secs(1);
+
+/// When to look again for processes of which no event says that they have exited: /proc hides them, or there are no pidfds
+/// (before Linux 5.3). The time doubles with each look.
+pub struct Looks {
+    pause: Duration,
+    at: Option<Instant>,
+}
+
+impl Looks {
+    /// Before the first look.
+    pub const NONE: Looks = Looks { pause: FIRST_PAUSE, at: None };
+
+    /// Whether the time of a look has come.
+    pub fn is_due(&self) -> bool {
+        has_passed(self.at)
+    }
+
+    /// The same, or whether there has been no look.
+    pub fn is_due_or_first(&self) -> bool {
+        self.at.is_none() || self.is_due()
+    }
+
+    /// The time of the next look.
+    pub fn next(&mut self) -> Instant {
+        if let Some(at) = self.at.filter(|_| !self.is_due()) {
+            return at;
+        }
+        let at = Instant::now() + self.pause;
+        self.pause = (2 * self.pause).min(LONGEST_PAUSE);
+        self.at = Some(at);
+        at
+    }
+}
+
+/// Whether there is a deadline, and it has passed.
+pub fn has_passed(deadline: Option<Instant>) -> bool {
+    deadline.is_some_and(|deadline| deadline <= Instant::now())
+}
+
+/// The earlier one of two deadlines.
+pub fn earlier(one: Option<Instant>, other: Option<Instant>) -> Option<Instant> {
+    match (one, other) {
+        (Some(one), Some(other)) => Some(one.min(other)),
+        _ => one.or(other),
+    }
+}
+
 /// After how many reads a signal with a higher number gets its turn; SIGCHLD gets one of its own halfway.
 const READS_A_TURN: u32 = 64;
 
@@ -77,7 +127,7 @@ impl Mailbox {
     pub fn next(&self, deadline: Option<Instant>, non_child: Option<&PidFd>) -> Event {
         loop {
             // Before a signal is read: a flood of signals must not postpone it.
-            if deadline.is_some_and(|deadline| deadline <= Instant::now()) {
+            if has_passed(deadline) {
                 return Event::Deadline;
             }
             let came = match self.wait(deadline, non_child) {
@@ -184,5 +234,7 @@ impl AsFd for Mailbox {
 
 /// `left` in poll's milliseconds, and rather one too many than a poll too early.
 fn timeout(left: Duration) -> PollTimeout {
-    PollTimeout::try_from(left.as_nanos().div_ceil(1_000_000)).unwrap_or(PollTimeout::MAX)
+    let rounded_up = left.saturating_add(Duration::from_nanos(999_999));
+    let milliseconds = rounded_up.as_secs().saturating_mul(1_000) + u64::from(rounded_up.subsec_millis());
+    PollTimeout::try_from(milliseconds).unwrap_or(PollTimeout::MAX)
 }

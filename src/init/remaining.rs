@@ -9,6 +9,7 @@ use nix::errno::Errno;
 use super::ancestors::least_above;
 use crate::deliver::deliver;
 use crate::handling::{Handling, handling};
+use crate::mailbox::has_passed;
 use crate::procfs::{self, Identity, Named, Processes, Stat, Status};
 use crate::signal::Signal;
 use crate::sys::describe;
@@ -181,7 +182,7 @@ impl Remaining {
                 return;
             }
             let any = self.terminate_once(signal, &members.shown, since);
-            if !any || deadline.is_some_and(|deadline| deadline <= Instant::now()) {
+            if !any || has_passed(deadline) {
                 return;
             }
         }

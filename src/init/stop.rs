@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use super::forward::is_target;
 use super::remaining::{Left, Remaining};
 use crate::config::Config;
-use crate::mailbox::{Event, Mailbox};
+use crate::mailbox::{Event, Looks, Mailbox, earlier, has_passed};
 use crate::procfs::Named;
 use crate::reap::reap;
 use crate::received::{Origin, Received};
@@ -21,36 +21,6 @@ pub const PATIENCE: Duration = Duration::from_secs(1);
 
 /// How long signals that were queued before the main process's exit may delay the stop.
 const PENDING: Duration = Duration::from_millis(100);
-
-/// How soon to look again where no event says that a process has exited.
-const FIRST_PAUSE: Duration = Duration::from_millis(10);
-const LONGEST_PAUSE: Duration = Duration::from_secs(1);
-
-/// When to look again for processes of which no event says that they have exited. The time doubles with each look.
-struct Looks {
-    pause: Duration,
-    at: Option<Instant>,
-}
-
-impl Default for Looks {
-    fn default() -> Looks {
-        Looks { pause: FIRST_PAUSE, at: None }
-    }
-}
-
-impl Looks {
-    /// The time of the next look.
-    fn next(&mut self) -> Instant {
-        let now = Instant::now();
-        if let Some(at) = self.at.filter(|at| *at > now) {
-            return at;
-        }
-        let at = now + self.pause;
-        self.pause = (2 * self.pause).min(LONGEST_PAUSE);
-        self.at = Some(at);
-        at
-    }
-}
 
 /// The stop of the remaining processes, once the main process has exited.
 pub struct Stop<'a> {
@@ -74,21 +44,21 @@ impl Stop<'_> {
             return info!("SIGTERM is dropped (--rewrite), so no process is waited for");
         }
         let grace_ends = Instant::now().checked_add(grace);
-        let mut deadline = [grace_ends, kill_at].into_iter().flatten().min();
+        let mut deadline = earlier(grace_ends, kill_at);
         self.deliver_pending(deadline);
         if let Some(signal) = parting {
             self.remaining.terminate(signal, deadline);
         }
         let mut killed = false;
-        let mut looks = Looks::default();
+        let mut looks = Looks::NONE;
         loop {
             if killed {
                 // The SIGCHLD may have to wait for its turn in a flood of other signals.
                 reap(None, self.config.warn_reaped);
-                if looks.at.is_some_and(|at| at <= Instant::now()) {
+                if looks.is_due() {
                     // One that a killed process was starting, or that has entered since. Not at each SIGCHLD: /proc is read.
                     self.remaining.send(Signal::KILL);
-                    looks = Looks::default();
+                    looks = Looks::NONE;
                 }
             }
             let (non_child, look_again) = match self.remaining.left() {
@@ -97,8 +67,7 @@ impl Stop<'_> {
                 Left::Children => (None, killed.then(|| looks.next())),
                 Left::Unseen => (None, Some(looks.next())),
             };
-            let until = [deadline, look_again].into_iter().flatten().min();
-            match self.mailbox.next(until, non_child.as_ref()) {
+            match self.mailbox.next(earlier(deadline, look_again), non_child.as_ref()) {
                 Event::Signal(received) if received.signal == Signal::CHLD => {
                     reap(None, self.config.warn_reaped);
                     if !killed && let Some(signal) = parting {
@@ -107,12 +76,12 @@ impl Stop<'_> {
                 }
                 Event::Signal(received) => self.deliver(received, deadline),
                 Event::NonChildExited => {}
-                Event::Deadline if deadline.is_none_or(|deadline| deadline > Instant::now()) => {}
+                Event::Deadline if !has_passed(deadline) => {}
                 Event::Deadline if killed => return warn!("left behind processes that cannot be killed"),
                 Event::Deadline => {
                     kill(self.remaining);
                     killed = true;
-                    looks = Looks::default();
+                    looks = Looks::NONE;
                     deadline = Some(Instant::now() + PATIENCE);
                 }
             }

@@ -1,6 +1,6 @@
 //! The stop of a pod: which leaders are sent a signal, and which are waited for.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use log::Level;
 use nix::errno::Errno;
@@ -9,15 +9,11 @@ use super::containers::{Container, Containers};
 use super::state::{Pod, describe_sender};
 use crate::config::Config;
 use crate::handling::{Handling, handling};
+use crate::mailbox::{Looks, earlier, has_passed};
 use crate::procfs::{self, Identity, Named, Stat, Status};
 use crate::received::{Origin, Received};
 use crate::signal::Signal;
 use crate::sys::pidfd::PidFd;
-
-/// How soon to look again where no event says that a process has exited: /proc hides it, or there are no pidfds (before
-/// Linux 5.3). The time doubles with each look. Only while the pod stops.
-const FIRST_PAUSE: Duration = Duration::from_millis(10);
-const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 
 /// A pod that stops.
 pub(super) struct Ending {
@@ -37,8 +33,7 @@ pub(super) struct Ending {
     /// Whether there may be leaders that /proc does not show. They are awaited, of a stop by a process in the pod up to
     /// the deadline.
     hidden: bool,
-    pause: Duration,
-    look_again: Option<Instant>,
+    looks: Looks,
 }
 
 /// What to wait for beside signals.
@@ -123,7 +118,7 @@ impl Pod<'_> {
             let until = ending.deadline.filter(|_| ending.has_limit());
             match ending.next_leader() {
                 Some(Ok(leader)) => return Some(Watch { leader: Some(leader), until }),
-                None if !ending.hidden || ending.is_time_to_look() => {
+                None if !ending.hidden || ending.looks.is_due_or_first() => {
                     if self.find_new(ending) {
                         continue;
                     }
@@ -133,9 +128,7 @@ impl Pod<'_> {
                 }
                 Some(Err(_)) | None => {}
             }
-            let look_again = ending.next_look();
-            let until = Some(until.map_or(look_again, |until| until.min(look_again)));
-            return Some(Watch { leader: None, until });
+            return Some(Watch { leader: None, until: earlier(until, Some(ending.looks.next())) });
         }
     }
 
@@ -171,8 +164,7 @@ impl Ending {
             sent: Vec::new(),
             by_engine,
             hidden,
-            pause: FIRST_PAUSE,
-            look_again: None,
+            looks: Looks::NONE,
         }
     }
 
@@ -206,7 +198,7 @@ impl Ending {
 
     /// Whether containers that start now are no longer awaited.
     fn is_over(&self) -> bool {
-        !self.by_engine && self.deadline.is_some_and(|deadline| deadline <= Instant::now())
+        !self.by_engine && has_passed(self.deadline)
     }
 
     /// Whether its deadline applies to any process.
@@ -215,7 +207,7 @@ impl Ending {
     }
 
     fn give_up_at_deadline(&mut self) {
-        if !self.has_limit() || self.deadline.is_none_or(|deadline| deadline > Instant::now()) {
+        if !self.has_limit() || !has_passed(self.deadline) {
             return;
         }
         for id in self.limited.drain(..) {
@@ -239,21 +231,6 @@ impl Ending {
             }
         }
         None
-    }
-
-    fn is_time_to_look(&self) -> bool {
-        self.look_again.is_none_or(|time| time <= Instant::now())
-    }
-
-    /// When to look again.
-    fn next_look(&mut self) -> Instant {
-        if let Some(time) = self.look_again.filter(|_| !self.is_time_to_look()) {
-            return time;
-        }
-        let time = Instant::now() + self.pause;
-        self.pause = (2 * self.pause).min(LONGEST_PAUSE);
-        self.look_again = Some(time);
-        time
     }
 }
 

@@ -62,16 +62,22 @@ pub enum Disposition {
     Ignore,
 }
 
-/// Sets the disposition of `signal`, by signal(2), and returns the one before. (A process that has just been executed has
-/// no handlers, so "not ignored" is "default".)
+/// Sets the disposition of `signal`, by rt_sigaction(2), and returns the one before. (A process that has just been executed
+/// has no handlers, so "not ignored" is "default".) The C library's function is made for handlers: 0.8 KB.
 pub fn set_disposition(signal: Signal, disposition: Disposition) -> Disposition {
     let handler = match disposition {
         Disposition::Default => libc::SIG_DFL,
         Disposition::Ignore => libc::SIG_IGN,
     };
-    // SAFETY: no handler is installed, only one of the two constants.
-    let old = unsafe { libc::signal(signal.number(), handler) };
-    if old == libc::SIG_IGN { Disposition::Ignore } else { Disposition::Default }
+    // The kernel's struct sigaction begins with the handler. What follows, in another order on other machines, is for
+    // handlers, and 0 otherwise; the last of it is the mask, of 8 bytes.
+    let (new, mut old) = ([handler, 0, 0, 0, 0], [0; 5]);
+    // SAFETY: no handler is installed, only one of the two constants; both arrays are as large as the struct, or larger.
+    unsafe {
+        let size = size_of::<SignalSet>();
+        libc::syscall(libc::SYS_rt_sigaction, signal.number(), new.as_ptr(), old.as_mut_ptr(), size);
+    }
+    if old[0] == libc::SIG_IGN { Disposition::Ignore } else { Disposition::Default }
 }
 
 /// Sends `signal` to one process, by kill(2).

@@ -271,13 +271,14 @@ fn exists(path: &CStr) -> bool {
 
 /// The inode of a pidfd of `pid`: since Linux 6.9 no two processes have the same.
 fn pidfd_inode(pid: c_int) -> Option<u64> {
-    // SAFETY: an all-zero stat is a valid value for fstat to overwrite; the descriptor is this function's own.
+    // SAFETY: an all-zero statx is a valid value for the call to overwrite; the descriptor is this function's own.
     unsafe {
         let fd = check(libc::syscall(libc::SYS_pidfd_open, pid, 0)).ok()? as c_int;
-        let mut stat: libc::stat = std::mem::zeroed();
-        let answer = libc::fstat(fd, &mut stat);
+        let mut stat: libc::statx = std::mem::zeroed();
+        let (path, mask) = (c"".as_ptr(), libc::STATX_INO);
+        let answer = libc::syscall(libc::SYS_statx, fd, path, libc::AT_EMPTY_PATH, mask, &raw mut stat);
         libc::close(fd);
-        (answer == 0).then_some(stat.st_ino as u64)
+        (answer == 0).then_some(stat.stx_ino)
     }
 }
 
