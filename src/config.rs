@@ -46,6 +46,8 @@ pub struct Config {
     pub umask: Option<u32>,
     /// What the workload's environment has more than init's, or with another value: `NAME=value`.
     pub env: Vec<&'static CStr>,
+    /// The files whose change has a signal sent.
+    pub watches: Vec<Watch>,
     /// Whether to make a PID namespace of which init is PID 1, where it is not PID 1.
     pub pid_namespace: bool,
     /// The exit statuses of failures that are not the workload's.
@@ -75,6 +77,7 @@ impl Config {
         workdir: None,
         umask: None,
         env: Vec::new(),
+        watches: Vec::new(),
         pid_namespace: false,
         failures: Failures { own: 125, not_found: 127, not_executable: 126 },
         warn_reaped: false,
@@ -138,6 +141,14 @@ pub struct Rewrite {
     pub from: Signal,
     /// `None` drops it.
     pub to: Option<Signal>,
+}
+
+/// A file or directory, and what is sent when it has changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Watch {
+    /// An absolute path.
+    pub path: &'static str,
+    pub signal: Signal,
 }
 
 /// One exit status in place of another.

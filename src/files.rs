@@ -1,13 +1,14 @@
 //! Files read whole, as those of /proc are. (std's way of doing so is several KB of code more.)
 
-use std::os::fd::{BorrowedFd, OwnedFd};
+use std::ffi::CStr;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use nix::errno::Errno;
 use nix::fcntl::{AT_FDCWD, OFlag, openat};
 use nix::sys::stat::Mode;
 use nix::unistd::read;
 
-use crate::sys::fd::kept_proc;
+use crate::sys::fd::{kept_proc, read_directory};
 
 /// `path` as openat(2) and the like take it: relative to /proc, if it is below that.
 fn place(path: &str) -> (BorrowedFd<'static>, &str) {
@@ -57,4 +58,34 @@ pub fn read_all(file: OwnedFd) -> Result<Vec<u8>, Errno> {
     }
     content.truncate(length);
     Ok(content)
+}
+
+/// Calls `each` with the open directory `path` and the name of each of its entries but `.` and `..`.
+///
+/// # Errors
+/// What open(2) or getdents64(2) says.
+pub fn entries(path: &str, each: &mut dyn FnMut(BorrowedFd, &CStr)) -> Result<(), Errno> {
+    let directory = open_to_read(path)?;
+    let mut entries = vec![0; 4096];
+    loop {
+        let length = match read_directory(&directory, &mut entries) {
+            Ok(0) => return Ok(()),
+            Err(Errno::EINTR) => continue,
+            length => length?,
+        };
+        for name in names(&entries[..length]).filter(|name| ![c".", c".."].contains(name)) {
+            each(directory.as_fd(), name);
+        }
+    }
+}
+
+/// The names in what getdents64(2) has written: of each entry, bytes 16 and 17 are its length, and its name
+/// begins at byte 19 and ends in a NUL.
+fn names(mut entries: &[u8]) -> impl Iterator<Item = &CStr> {
+    std::iter::from_fn(move || {
+        let length = u16::from_ne_bytes([*entries.get(16)?, *entries.get(17)?]);
+        let (entry, next) = entries.split_at_checked(length.into())?;
+        entries = next;
+        CStr::from_bytes_until_nul(entry.get(19..)?).ok()
+    })
 }

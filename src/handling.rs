@@ -3,6 +3,7 @@
 
 use crate::procfs::Status;
 use crate::signal::Signal;
+use crate::sys::process::Pid;
 
 /// What a process does with a signal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,6 +38,14 @@ pub fn handling(before: Option<&Status>, now: &Status, signal: Signal) -> Handli
         }
         Some(_) => Handling::LookAgain,
     }
+}
+
+/// Whether the process `pid` has a handler for `signal`, or waits for it: it blocks it, and sleeps. (A fork blocks every
+/// signal for a moment, but does not sleep then.) Unknown counts as no.
+pub fn handles(pid: Pid, signal: Signal) -> bool {
+    let look = || Status::read(pid).ok();
+    let before = look();
+    look().is_some_and(|now| handling(before.as_ref(), &now, signal) == Handling::Handles)
 }
 
 fn waits_for(status: &Status, signal: Signal) -> bool {

@@ -1,4 +1,4 @@
-//! The mailbox: the signalfd that every signal arrives in, and the wait for a signal, a non-child's exit or a deadline.
+//! The mailbox: the signalfd that every signal arrives in, and the wait for a signal, another descriptor or a deadline.
 
 use std::cell::Cell;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
@@ -14,7 +14,6 @@ use crate::received::Received;
 use crate::signal::{Signal, SignalSet};
 use crate::sys::describe;
 use crate::sys::fd::STDERR;
-use crate::sys::pidfd::PidFd;
 use crate::sys::process::Pid;
 use crate::sys::signal::{receive, to_nix};
 
@@ -23,8 +22,8 @@ use crate::sys::signal::{receive, to_nix};
 pub enum Event {
     /// A signal has arrived.
     Signal(Received),
-    /// The non-child has exited.
-    NonChildExited,
+    /// The other descriptor is readable: a non-child has exited, or a file may have changed.
+    Readable,
     /// The deadline has passed.
     Deadline,
 }
@@ -122,17 +121,17 @@ impl Mailbox {
         Ok(Mailbox { fd, own, blocks: Cell::new(true), reads: Cell::new(0), turn })
     }
 
-    /// Waits for whatever comes first: a signal, the end of `non_child`, or the deadline. With neither
-    /// of these it is one blocking read.
-    pub fn next(&self, deadline: Option<Instant>, non_child: Option<&PidFd>) -> Event {
+    /// Waits for whatever comes first: a signal, that `other` is readable, or the deadline. With neither
+    /// of the last two it is one blocking read.
+    pub fn next(&self, deadline: Option<Instant>, other: Option<BorrowedFd>) -> Event {
         loop {
             // Before a signal is read: a flood of signals must not postpone it.
             if has_passed(deadline) {
                 return Event::Deadline;
             }
-            let came = match self.wait(deadline, non_child) {
+            let came = match self.wait(deadline, other) {
                 Ok(came) => came,
-                Err(_) => self.wait_without_descriptor(deadline, non_child),
+                Err(_) => self.wait_without_descriptor(deadline, other),
             };
             if let Some(event) = came {
                 return event;
@@ -155,24 +154,23 @@ impl Mailbox {
     /// # Errors
     /// What poll(2), read(2) and fcntl(2) say: EINVAL if RLIMIT_NOFILE was lowered to fewer descriptors than there are
     /// to wait for; ENOMEM; EINTR after a stop and a continuation (signal(7)).
-    fn wait(&self, deadline: Option<Instant>, non_child: Option<&PidFd>) -> Result<Option<Event>, Errno> {
+    fn wait(&self, deadline: Option<Instant>, other: Option<BorrowedFd>) -> Result<Option<Event>, Errno> {
         let taken = self.take_out_of_turn();
         if taken.is_some() {
             return Ok(taken.map(Event::Signal));
         }
         // After poll a read must not wait: a SIGCONT and a SIGSTOP sent in between take each other away.
-        self.set_blocking(deadline.is_none() && non_child.is_none())?;
+        self.set_blocking(deadline.is_none() && other.is_none())?;
         if !self.blocks.get() {
             let readable = |fd| PollFd::new(fd, PollFlags::POLLIN);
-            let mut fds =
-                [readable(self.fd.as_fd()), readable(non_child.map_or(self.fd.as_fd(), PidFd::as_fd))];
+            let mut fds = [readable(self.fd.as_fd()), readable(other.unwrap_or(self.fd.as_fd()))];
             let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
             // Not one more than needed: poll fails where there are more than descriptors allowed.
-            let fds = &mut fds[..1 + usize::from(non_child.is_some())];
+            let fds = &mut fds[..1 + usize::from(other.is_some())];
             poll(fds, left.map_or(PollTimeout::NONE, timeout))?;
             if fds[0].any() != Some(true) {
                 let ended = fds.get(1).is_some_and(|fd| fd.any() == Some(true));
-                return Ok(ended.then_some(Event::NonChildExited));
+                return Ok(ended.then_some(Event::Readable));
             }
         }
         Ok(self.fd.read_signal()?.and_then(|info| self.received(info)).map(Event::Signal))
@@ -207,13 +205,13 @@ impl Mailbox {
     }
 
     /// Waits in another way, for 100 ms at the most, where the usual one has failed.
-    fn wait_without_descriptor(&self, deadline: Option<Instant>, non_child: Option<&PidFd>) -> Option<Event> {
+    fn wait_without_descriptor(&self, deadline: Option<Instant>, other: Option<BorrowedFd>) -> Option<Event> {
         let left = deadline.map_or(MOMENT, |deadline| deadline.saturating_duration_since(Instant::now()));
         let moment = left.min(MOMENT);
         match receive(SignalSet::ALL, moment) {
             Ok(Some(info)) => self.received(info).map(Event::Signal),
-            // The pidfd cannot be waited for, so the caller has to look.
-            Ok(None) => non_child.map(|_| Event::NonChildExited),
+            // The other descriptor cannot be waited for, so the caller has to look.
+            Ok(None) => other.map(|_| Event::Readable),
             Err(_) => {
                 sleep(moment);
                 None

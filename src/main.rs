@@ -27,6 +27,7 @@
 //!
 //! Used by all of these:
 //! - [`reap`]: reaps children
+//! - [`watch`]: says when a file has changed (`--watch`)
 //! - [`settle`]: closes what init was started with
 //! - [`procfs`], [`files`], [`bytes`]: read /proc, files, and texts
 //! - [`logger`], [`quoted`]: write to stderr; foreign text in messages
@@ -61,6 +62,7 @@ mod settle;
 mod signal;
 mod sys;
 mod user;
+mod watch;
 
 use std::mem::ManuallyDrop;
 
@@ -88,6 +90,7 @@ fn run(start: Start) -> u8 {
         Ok(Command::Run { program }) if config.pid_namespace => namespace::run(&start, &config, program),
         Ok(Command::Run { program }) => init::run(&start, &config, program),
         Ok(Command::Pause) => pod::run(&config),
+        Ok(Command::Sidecar) => pod::sidecar::run(&config),
         Ok(Command::Print(text)) => print(text, config.failures.own),
         Err(problem) => {
             error!("{problem} (see podinit --help)");

@@ -45,7 +45,7 @@ fn stand_in(start: &Start, config: &Config, own: Pid) -> u8 {
     // All other options are for the init inside.
     let plain = Config { target: Target::Child, session: Session::Inherited, ..Config::DEFAULT };
     let plain = ManuallyDrop::new(plain);
-    let end = init::attend(&plain, own, main, mailbox, None);
+    let end = init::attend(&plain, own, main, mailbox, None, None);
     plain.exit_status(end)
 }
 

@@ -10,7 +10,7 @@ use nix::unistd::read;
 use crate::bytes::{lines, number};
 use crate::files;
 use crate::signal::SignalSet;
-use crate::sys::fd::{kept_proc, read_directory, read_proc_self};
+use crate::sys::fd::{kept_proc, read_proc_self};
 use crate::sys::pidfd::PidFd;
 use crate::sys::process::{Pid, own_pid};
 
@@ -171,6 +171,11 @@ impl Status {
         })
     }
 
+    /// Its real uid.
+    pub fn uid(&self) -> u32 {
+        self.uids[0]
+    }
+
     /// Whether a process with the effective or real uid `uid` may signal it without CAP_KILL (kill(2)).
     pub fn may_be_signalled_by(&self, uid: u32) -> bool {
         self.uids[0] == uid || self.uids[2] == uid
@@ -224,35 +229,16 @@ impl Processes {
         if kept_proc().is_none() && !is_own_proc(own_pid()) {
             return Err(Errno::ENOENT);
         }
-        let directory = files::open_to_read("/proc")?;
-        let mut entries = vec![0; 4096];
-        loop {
-            let length = match read_directory(&directory, &mut entries) {
-                Ok(0) => return Ok(()),
-                Err(Errno::EINTR) => continue,
-                length => length?,
-            };
-            for pid in names(&entries[..length]).filter_map(|name| Pid::new(number(name, 10)?)) {
-                match Stat::read(pid) {
-                    Ok(stat) if stat.has_exited() || stat.is_kernel_thread() => {}
-                    Ok(stat) => self.shown.push(stat),
-                    Err(Errno::ESRCH) => {}
-                    Err(errno) => self.unread = Some(errno),
-                }
+        files::entries("/proc", &mut |_, name| {
+            let Some(pid) = number(name.to_bytes(), 10).and_then(Pid::new) else { return };
+            match Stat::read(pid) {
+                Ok(stat) if stat.has_exited() || stat.is_kernel_thread() => {}
+                Ok(stat) => self.shown.push(stat),
+                Err(Errno::ESRCH) => {}
+                Err(errno) => self.unread = Some(errno),
             }
-        }
+        })
     }
-}
-
-/// The names in what getdents64(2) has written: of each entry, bytes 16 and 17 are its length, and its name
-/// begins at byte 19 and ends in a NUL.
-fn names(mut entries: &[u8]) -> impl Iterator<Item = &[u8]> {
-    std::iter::from_fn(move || {
-        let length = u16::from_ne_bytes([*entries.get(16)?, *entries.get(17)?]);
-        let (entry, next) = entries.split_at_checked(length.into())?;
-        entries = next;
-        entry.get(19..)?.split(|&byte| byte == 0).next()
-    })
 }
 
 /// The children of `parent`. One that exits meanwhile may hide another one (proc(5)); but it also

@@ -17,7 +17,7 @@ use crate::sys::entry::Vector;
 use crate::user;
 use options::{Name, Options};
 use persona::{Persona, single_child};
-use values::{AnyTarget, duration, remap, rewrite, target, umask};
+use values::{AnyTarget, duration, remap, rewrite, target, umask, watch};
 
 /// What `--help` prints.
 pub const HELP: &str = include_str!("help.txt");
@@ -37,6 +37,8 @@ pub enum Command {
     Run { program: usize },
     /// Be the pause process of a pod.
     Pause,
+    /// Signal the other containers of the pod when a file has changed.
+    Sidecar,
     /// Print this on stdout, and no more.
     Print(&'static str),
 }
@@ -104,6 +106,7 @@ fn parse_options(persona: &Persona, args: Vector, config: &mut Config) -> Result
         (Some(program), false) => Ok(Command::Run { program }),
         (None, true) => Ok(Command::Pause),
         (Some(_), true) => Err("with --pause there is no program to run".into()),
+        (None, false) if !config.watches.is_empty() => Ok(Command::Sidecar),
         (None, false) => Err("no program to run".into()),
     }
 }
@@ -120,6 +123,7 @@ fn set(config: &mut Config, wanted: &mut Option<AnyTarget>, name: Name, value: &
         Name::Remap => config.remap.push(remap(text)?),
         Name::ParentDeath => config.parent_death = Some(signal::parse(text)?),
         Name::Workdir => config.workdir = Some(value),
+        Name::Watch => config.watches.push(watch(value)?),
         Name::Umask => config.umask = Some(umask(text)?),
         Name::Env => {
             text.iter().position(|&byte| byte == b'=').filter(|at| *at > 0)?;

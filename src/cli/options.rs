@@ -34,6 +34,7 @@ pub enum Name {
     Verbose,
     Version,
     WarnReaped,
+    Watch,
     Workdir,
 }
 
@@ -53,7 +54,7 @@ const fn opt(name: Name, letter: u8, long: &'static str, value: &'static str) ->
 }
 
 /// All of them. ([`Options::short`] knows two more letters: `-L`, and what `-v` is to a pause process.)
-pub static OPTIONS: [Opt; 23] = [
+pub static OPTIONS: [Opt; 24] = [
     opt(Name::DieAlike, 0, "die-alike", ""),
     opt(Name::Env, 0, "env", "NAME=VALUE"),
     opt(Name::Grace, 0, "grace", "duration"),
@@ -76,6 +77,7 @@ pub static OPTIONS: [Opt; 23] = [
     opt(Name::Verbose, b'v', "verbose", ""),
     opt(Name::Version, b'V', "version", ""),
     opt(Name::WarnReaped, b'w', "warn-reaped", ""),
+    opt(Name::Watch, 0, "watch", "PATH[:SIGNAL] from the root"),
     opt(Name::Workdir, 0, "workdir", "directory"),
 ];
 

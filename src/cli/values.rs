@@ -1,10 +1,11 @@
 //! The values of options, as text.
 
+use std::ffi::CStr;
 use std::time::Duration;
 
 use crate::bytes::{number, split_once};
-use crate::config::{PodTarget, Remap, Rewrite, Target};
-use crate::signal;
+use crate::config::{PodTarget, Remap, Rewrite, Target, Watch};
+use crate::signal::{self, Signal};
 
 /// What `--target` takes.
 #[derive(Clone, Copy)]
@@ -52,6 +53,19 @@ pub fn duration(text: &[u8]) -> Option<Duration> {
 /// A mask in octal digits, 0 to 777.
 pub fn umask(text: &[u8]) -> Option<u32> {
     number(text, 8).filter(|mask| *mask <= 0o777)
+}
+
+/// `PATH` or `PATH:SIGNAL`: a path from the root, since init changes its working directory.
+pub fn watch(value: &'static CStr) -> Option<Watch> {
+    let text = value.to_str().ok()?;
+    let (path, signal) = match text.rsplit_once(':') {
+        Some((path, name)) => match signal::parse(name.as_bytes()) {
+            Some(signal) => (path, signal),
+            None => (text, Signal::HUP),
+        },
+        None => (text, Signal::HUP),
+    };
+    path.starts_with('/').then_some(Watch { path, signal })
 }
 
 /// `CODE` or `CODE:NEW`.

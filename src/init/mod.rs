@@ -8,11 +8,13 @@ mod stop;
 pub mod terminal;
 pub mod workload;
 
+use std::os::fd::{AsFd, AsRawFd};
 use std::time::Instant;
 
 use nix::sched::sched_yield;
 
 use crate::config::{AtExit, Config, Subreaper, Target};
+use crate::handling::handles;
 use crate::mailbox::{Event, Mailbox};
 use crate::reap::reap;
 use crate::settle::settle;
@@ -24,6 +26,7 @@ use crate::sys::process::{
 };
 use crate::sys::session::Session;
 use crate::sys::signal::{Disposition, act_by_default, kill_group, kill_process, set_disposition};
+use crate::watch::Watcher;
 use forward::Forwarder;
 use job_control::JobControl;
 use remaining::Remaining;
@@ -46,6 +49,13 @@ pub fn run(start: &Start, config: &Config, program: usize) -> u8 {
         terminal::give_up();
     }
     let Some(mailbox) = Mailbox::open(own) else { return config.failures.own };
+    let mut watcher = None;
+    if !config.watches.is_empty() {
+        watcher = Watcher::open(&config.watches);
+        if watcher.is_none() {
+            return config.failures.own;
+        }
+    }
     let terminal = if config.session == Session::OwnGroup { Terminal::find() } else { None };
     let foreground = terminal.filter(|terminal| terminal.is_ours());
     let main = match spawn(start, config, program, foreground, child_disposition) {
@@ -58,7 +68,7 @@ pub fn run(start: &Start, config: &Config, program: usize) -> u8 {
             return error.status(config.failures);
         }
     };
-    let end = attend(config, own, main, mailbox, terminal);
+    let end = attend(config, own, main, mailbox, terminal, watcher);
     if let Some(terminal) = terminal
         && own.get() != 1
     {
@@ -72,12 +82,23 @@ pub fn run(start: &Start, config: &Config, program: usize) -> u8 {
 }
 
 /// Runs the loop for a workload whose main process has just been started, and returns how that exited.
-pub fn attend(config: &Config, own: Pid, main: Pid, mailbox: Mailbox, terminal: Option<Terminal>) -> End {
+pub fn attend(
+    config: &Config,
+    own: Pid,
+    main: Pid,
+    mailbox: Mailbox,
+    terminal: Option<Terminal>,
+    watcher: Option<Watcher>,
+) -> End {
     info!("started the workload as {main}");
     let job = JobControl::new(own, main, terminal, config.suspends);
-    settle(&mailbox, job.descriptor());
+    let mut kept = [Some(mailbox.as_fd().as_raw_fd()), job.descriptor(), None];
+    if let Some(watcher) = &watcher {
+        kept[2] = watcher.raw_fd();
+    }
+    settle(&kept);
     let remaining = Remaining::new(own);
-    Init { config, own, main, mailbox, remaining, job, term_forwarded: false }.live()
+    Init { config, own, main, mailbox, remaining, job, watcher, term_forwarded: false }.live()
 }
 
 /// An init whose workload runs.
@@ -88,6 +109,7 @@ struct Init<'a> {
     mailbox: Mailbox,
     remaining: Remaining,
     job: JobControl,
+    watcher: Option<Watcher>,
     /// Whether a SIGTERM has been forwarded; or, where that is dropped, SIGINT or SIGQUIT.
     term_forwarded: bool,
 }
@@ -110,7 +132,19 @@ impl Init<'_> {
                 return end;
             }
             has_changes = false;
-            match self.mailbox.next(kill_at, None) {
+            let (mut until, mut other) = (kill_at, None);
+            if let Some(watcher) = &self.watcher {
+                (until, other) = (watcher.due(kill_at), watcher.fd());
+            }
+            match self.mailbox.next(until, other) {
+                Event::Readable => {
+                    if let Some(watcher) = &mut self.watcher {
+                        watcher.notice();
+                    }
+                }
+                Event::Deadline if kill_at.is_none_or(|kill_at| kill_at > Instant::now()) => {
+                    self.send_for_changes()
+                }
                 Event::Signal(received) if received.signal == Signal::CHLD => {
                     if received.sender != Some(self.main) {
                         // An orphan, which can wait. Other processes on this processor may be about to exit as well, and
@@ -137,20 +171,28 @@ impl Init<'_> {
                     }
                     self.job.handled(received.signal, sent);
                 }
-                Event::Deadline | Event::NonChildExited if killed => {
+                Event::Deadline if killed => {
                     warn!(
                         "cannot kill the main process (another user's, and no CAP_KILL?): exiting, so that the \
                          kernel kills it with the PID namespace"
                     );
                     return End::Killed(Signal::KILL);
                 }
-                Event::Deadline | Event::NonChildExited => {
+                Event::Deadline => {
                     self.kill();
                     // The kernel kills all of PID 1's namespace when that exits, whatever PID 1 itself may signal.
                     kill_at = (self.own.get() == 1).then(|| Instant::now() + PATIENCE);
                     killed = true;
                 }
             }
+        }
+    }
+
+    /// Sends the main process the signals of files that have changed, if it handles them.
+    fn send_for_changes(&mut self) {
+        let main = self.main;
+        if let Some(watcher) = &mut self.watcher {
+            watcher.act(&mut |signal| handles(main, signal) && kill_process(main, signal).is_ok());
         }
     }
 

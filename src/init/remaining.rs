@@ -8,9 +8,9 @@ use nix::errno::Errno;
 
 use super::ancestors::least_above;
 use crate::deliver::deliver;
-use crate::handling::{Handling, handling};
+use crate::handling::handles;
 use crate::mailbox::has_passed;
-use crate::procfs::{self, Identity, Named, Processes, Stat, Status};
+use crate::procfs::{self, Identity, Named, Processes, Stat};
 use crate::signal::Signal;
 use crate::sys::describe;
 use crate::sys::pidfd::PidFd;
@@ -233,7 +233,7 @@ impl Remaining {
             send(stat.id, signal, queued, &|now| {
                 chosen(now)
                     && self.is_same_member(now, since)
-                    && (signal == Signal::KILL || handles(now.id, signal))
+                    && (signal == Signal::KILL || handles(now.id.pid, signal))
             });
         }
     }
@@ -265,14 +265,6 @@ impl Remaining {
         let place = self.terminated.binary_search_by_key(&id, |it| it.id);
         place.map_or(u64::MAX, |place| self.terminated[place].since)
     }
-}
-
-/// Whether the process has a handler for `signal`, or waits for it: it blocks it, and sleeps. (A fork blocks every signal
-/// for a moment, but does not sleep then.) Unknown counts as no.
-fn handles(id: Identity, signal: Signal) -> bool {
-    let look = || Status::read(id.pid).ok();
-    let before = look();
-    look().is_some_and(|now| handling(before.as_ref(), &now, signal) == Handling::Handles)
 }
 
 /// Sends `signal` to the process `id`, if it `is_meant` as it is now.

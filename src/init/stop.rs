@@ -3,6 +3,7 @@
 //! #229, #95; dumb-init #212, #80, #191).
 
 use std::fmt::Write;
+use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
 
 use super::forward::is_target;
@@ -13,6 +14,7 @@ use crate::procfs::Named;
 use crate::reap::reap;
 use crate::received::{Origin, Received};
 use crate::signal::{Signal, SignalSet};
+use crate::sys::pidfd::PidFd;
 use crate::sys::process::Pid;
 
 /// How long to wait for processes that have been sent SIGKILL, so that they are reaped. One that waits for a disk exits late,
@@ -67,7 +69,7 @@ impl Stop<'_> {
                 Left::Children => (None, killed.then(|| looks.next())),
                 Left::Unseen => (None, Some(looks.next())),
             };
-            match self.mailbox.next(earlier(deadline, look_again), non_child.as_ref()) {
+            match self.mailbox.next(earlier(deadline, look_again), non_child.as_ref().map(PidFd::as_fd)) {
                 Event::Signal(received) if received.signal == Signal::CHLD => {
                     reap(None, self.config.warn_reaped);
                     if !killed && let Some(signal) = parting {
@@ -75,7 +77,7 @@ impl Stop<'_> {
                     }
                 }
                 Event::Signal(received) => self.deliver(received, deadline),
-                Event::NonChildExited => {}
+                Event::Readable => {}
                 Event::Deadline if !has_passed(deadline) => {}
                 Event::Deadline if killed => return warn!("left behind processes that cannot be killed"),
                 Event::Deadline => {

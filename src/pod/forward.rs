@@ -10,7 +10,7 @@ use super::state::{Pod, describe_sender};
 use crate::config::PodTarget;
 use crate::handling::{Handling, handling};
 use crate::procfs::{Identity, Named, Status};
-use crate::received::Received;
+use crate::received::{Origin, Received};
 use crate::signal::Signal;
 
 /// How long leaders are looked at again that block a signal and do not sleep, for each signal. A fork blocks for less than
@@ -30,13 +30,24 @@ impl Pod<'_> {
             PodTarget::Sender => container_of_sender(containers, received),
             PodTarget::None => Vec::new(),
         };
+        self.forward_to_each(&chosen, signal, received);
+    }
+
+    /// Forwards the signal of a file that has changed to the leaders that handle it.
+    pub(super) fn forward_change(&mut self, signal: Signal) {
+        let received = Received { signal, origin: Origin::Kernel, sender: None, uid: self.uid };
+        let containers = self.containers().all;
+        self.forward_to_each(&containers, signal, received);
+    }
+
+    fn forward_to_each(&mut self, chosen: &[Container], signal: Signal, received: Received) {
         // Nothing is kept of leaders that have exited.
         for list in [&mut self.refused, &mut self.undecided] {
             list.retain(|id| chosen.iter().any(|container| container.leader == *id));
         }
         let confined = self.is_confined(received);
         let patience = Instant::now() + PATIENCE;
-        for container in &chosen {
+        for container in chosen {
             if container.is_starting {
                 debug!("{} has not executed its program yet", container.leader.pid);
             } else if container.is_placed() {

@@ -4,8 +4,11 @@
 pub mod containers;
 mod ending;
 mod forward;
+pub mod sidecar;
 mod state;
 mod unprivileged;
+
+use std::os::fd::{AsFd, AsRawFd};
 
 use crate::config::Config;
 use crate::mailbox::{Event, Mailbox};
@@ -19,6 +22,7 @@ use crate::sys::privilege::own_uid;
 use crate::sys::process::{become_subreaper, own_pid};
 use crate::sys::session::lead_session;
 use crate::sys::signal::{Disposition, Everybody, set_disposition};
+use crate::watch::Watcher;
 use ending::{Ending, Watch};
 use state::Pod;
 use unprivileged::give_up_privileges;
@@ -44,7 +48,7 @@ pub fn run(config: &Config) -> u8 {
     set_disposition(Signal::CHLD, if by_init { Disposition::Default } else { Disposition::Ignore });
     reap(None, config.warn_reaped);
     let Some(mailbox) = Mailbox::open(own) else { return config.failures.own };
-    settle(&mailbox, None);
+    settle(&[Some(mailbox.as_fd().as_raw_fd())]);
     // After `settle`, which closes what is open.
     keep_proc_open();
     let mut early = Vec::new();
@@ -59,25 +63,47 @@ pub fn run(config: &Config) -> u8 {
     }
     let uid = own_uid();
     let pod = Pod::new(config, own, uid, everybody);
-    live(pod, &mailbox, early)
+    let mut watcher = None;
+    if !config.watches.is_empty() {
+        // With the uid that init keeps: the instances of inotify(7) are counted by uid.
+        watcher = Watcher::open(&config.watches);
+        if watcher.is_none() {
+            return config.failures.own;
+        }
+    }
+    live(pod, &mailbox, early, watcher)
 }
 
 /// Handles the signals that came `early`, and each one that comes, until the pod has stopped. Returns init's exit status.
-fn live(mut pod: Pod, mailbox: &Mailbox, early: Vec<Received>) -> u8 {
+fn live(mut pod: Pod, mailbox: &Mailbox, early: Vec<Received>, mut watcher: Option<Watcher>) -> u8 {
     let mut ending: Option<Ending> = None;
     for received in early {
         ending = handle(&mut pod, received, ending);
     }
     loop {
-        let watch = match &mut ending {
-            None => Watch::default(),
-            Some(ending) => match pod.watch(ending) {
-                Some(watch) => watch,
+        let mut awaited = Watch::default();
+        let mut other = None;
+        if let Some(ending) = &mut ending {
+            watcher = None;
+            awaited = match pod.watch(ending) {
+                Some(awaited) => awaited,
                 None => return 0,
-            },
-        };
-        if let Event::Signal(received) = mailbox.next(watch.until, watch.leader.as_ref()) {
-            ending = handle(&mut pod, received, ending);
+            };
+        }
+        if let Some(leader) = &awaited.leader {
+            other = Some(leader.as_fd());
+        }
+        if let Some(watcher) = &watcher {
+            (awaited.until, other) = (watcher.due(None), watcher.fd());
+        }
+        match (mailbox.next(awaited.until, other), &mut watcher) {
+            (Event::Signal(received), _) => ending = handle(&mut pod, received, ending),
+            (Event::Readable, Some(watcher)) => watcher.notice(),
+            (Event::Deadline, Some(watcher)) => watcher.act(&mut |signal| {
+                pod.forward_change(signal);
+                true
+            }),
+            _ => {}
         }
     }
 }

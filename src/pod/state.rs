@@ -3,11 +3,12 @@
 use nix::errno::Errno;
 
 use super::containers::{self, Containers};
+use super::sidecar;
 use crate::bytes::number;
 use crate::config::Config;
 use crate::deliver::deliver;
 use crate::files;
-use crate::procfs::{self, Identity, Named};
+use crate::procfs::{self, Identity, Named, Status};
 use crate::received::{Origin, Received};
 use crate::signal::Signal;
 use crate::sys::describe;
@@ -23,6 +24,8 @@ pub struct Pod<'a> {
     /// Whether /proc hides no process. Looked at with the first signal and again when the pod stops, since a remount can
     /// change it; for each signal it would be three files more to read.
     proc_shows_all: Option<bool>,
+    /// Whether init is a container of the pod itself.
+    pub(super) is_sidecar: bool,
     /// The leaders that init may not signal, and has warned of.
     pub(super) refused: Vec<Identity>,
     /// Those that block a signal, and of which it is not known whether they wait for it.
@@ -43,7 +46,17 @@ impl<'a> Pod<'a> {
     /// The pod whose PID namespace the process `own` is in, where init runs as `uid`.
     pub fn new(config: &'a Config, own: Pid, uid: u32, everybody: Option<Everybody>) -> Pod<'a> {
         let (refused, undecided, warned) = (Vec::new(), Vec::new(), Warned::default());
-        Pod { config, own, uid, everybody, proc_shows_all: None, refused, undecided, warned }
+        Pod {
+            config,
+            own,
+            uid,
+            everybody,
+            proc_shows_all: None,
+            is_sidecar: false,
+            refused,
+            undecided,
+            warned,
+        }
     }
 }
 
@@ -57,11 +70,14 @@ impl Pod<'_> {
     }
 
     pub(super) fn containers(&mut self) -> Containers {
-        if self.everybody.is_none() {
+        if self.everybody.is_none() && !self.is_sidecar {
             // Elsewhere PPid 0 means other things: on a host, its own init.
             return Containers::default();
         }
-        let containers = containers::all(self.own);
+        let mut containers = containers::all(self.own);
+        if self.is_sidecar {
+            sidecar::keep_others(&mut containers.all, self.own);
+        }
         if !self.warned.hidden && self.hides_some(&containers) {
             self.warned.hidden = true;
             warn!(
@@ -114,11 +130,18 @@ impl Pod<'_> {
         };
         match deliver(id, signal, queued, &|now| now.parent.is_none()) {
             Err(Errno::EPERM) if !self.refused.contains(&id) => {
-                warn!(
-                    "may not send {signal} to {}, which runs as another user: start the pause \
-                     image as root, from which it keeps CAP_KILL alone, or as that user",
-                    Named(id.pid)
-                );
+                let (process, uid) = (Named(id.pid), Status::read(id.pid).map_or(0, |status| status.uid()));
+                if self.is_sidecar {
+                    warn!(
+                        "may not send {signal} to {process}: run this container as uid {uid} (runAsUser), or give it \
+                         the capability KILL"
+                    );
+                } else {
+                    warn!(
+                        "may not send {signal} to {process}, which runs as uid {uid}: start the pause image as root, \
+                         from which it keeps CAP_KILL alone, or as that user"
+                    );
+                }
                 self.refused.push(id);
             }
             Ok(()) | Err(Errno::EPERM | Errno::ESRCH) => {}

@@ -1,5 +1,6 @@
 //! Descriptors: letting go of the workload's, and a write that cannot block.
 
+use std::ffi::CStr;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 use std::sync::atomic::{AtomicI32, Ordering};
 
@@ -84,19 +85,31 @@ pub fn kept_proc() -> Option<BorrowedFd<'static>> {
     (fd >= 0).then(|| unsafe { BorrowedFd::borrow_raw(fd) })
 }
 
-/// Reads the link /proc/self: init's pid in the PID namespace of that /proc. (nix's readlinkat makes a second system call
-/// for the size, and is 2 KB of code.)
+/// Reads the link /proc/self: init's pid in the PID namespace of that /proc.
 ///
 /// # Errors
 /// What readlinkat(2) says.
 pub fn read_proc_self(link: &mut [u8; 16]) -> Result<&[u8], Errno> {
-    let (directory, path) = match kept_proc() {
-        Some(proc) => (proc.as_raw_fd(), c"self"),
-        None => (libc::AT_FDCWD, c"/proc/self"),
-    };
-    // SAFETY: the path is a C string, and the kernel writes no more than `link` holds.
-    let length = unsafe { libc::readlinkat(directory, path.as_ptr(), link.as_mut_ptr().cast(), link.len()) };
-    check(length as libc::c_long).map(|length| &link[..length as usize])
+    match kept_proc() {
+        Some(proc) => read_link_at(proc.as_raw_fd(), c"self", link),
+        None => read_link_at(libc::AT_FDCWD, c"/proc/self", link),
+    }
+}
+
+/// Reads the link `path`, up to the length of `target`. (nix's readlink makes a second system call for the size, and is
+/// 2 KB of code.)
+///
+/// # Errors
+/// What readlink(2) says: EINVAL if it is no link.
+pub fn read_link<'t>(path: &CStr, target: &'t mut [u8]) -> Result<&'t [u8], Errno> {
+    read_link_at(libc::AT_FDCWD, path, target)
+}
+
+fn read_link_at<'t>(directory: RawFd, path: &CStr, target: &'t mut [u8]) -> Result<&'t [u8], Errno> {
+    // SAFETY: the path is a C string, and the kernel writes no more than `target` holds.
+    let length =
+        unsafe { libc::readlinkat(directory, path.as_ptr(), target.as_mut_ptr().cast(), target.len()) };
+    check(length as libc::c_long).map(|length| &target[..length as usize])
 }
 
 /// Borrows one of the standard descriptors. It may be closed.

@@ -16,4 +16,5 @@ mod starting; // what the workload starts with
 mod stopping; // the remaining processes
 mod support; // what the tests share
 mod terminal; // job control
+mod watching; // files that change
 mod workloads; // programs that often run in containers

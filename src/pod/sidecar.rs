@@ -1,0 +1,61 @@
+//! `--watch` without a workload: in a container of a pod whose PID 1 is another program, signals the leaders of the other
+//! containers when a file has changed.
+
+use std::os::fd::{AsFd, AsRawFd};
+
+use super::containers::{self, Container};
+use super::state::Pod;
+use crate::config::Config;
+use crate::mailbox::{Event, Mailbox};
+use crate::procfs::{self, Status};
+use crate::settle::settle;
+use crate::signal::Signal;
+use crate::sys::privilege::own_uid;
+use crate::sys::process::{Pid, own_pid};
+use crate::watch::Watcher;
+
+/// Runs until SIGTERM or SIGINT, and returns the exit status.
+pub fn run(config: &Config) -> u8 {
+    let own = own_pid();
+    if own.get() == 1 {
+        error!(
+            "--watch without a program is for a container that shares the pod's PID namespace: set \
+             shareProcessNamespace, or give a program"
+        );
+        return config.failures.own;
+    }
+    let Some(mailbox) = Mailbox::open(own) else { return config.failures.own };
+    settle(&[Some(mailbox.as_fd().as_raw_fd())]);
+    let Some(mut watcher) = Watcher::open(&config.watches) else { return config.failures.own };
+    let mut pod = Pod::new(config, own, own_uid(), None);
+    pod.is_sidecar = true;
+    loop {
+        match mailbox.next(watcher.due(None), watcher.fd()) {
+            Event::Signal(received) if matches!(received.signal, Signal::TERM | Signal::INT) => return 0,
+            Event::Signal(_) => {}
+            Event::Readable => watcher.notice(),
+            Event::Deadline => watcher.act(&mut |signal| {
+                pod.forward_change(signal);
+                true
+            }),
+        }
+    }
+}
+
+/// Leaves out of `all` the container of the process `own`, and that of a pause process: podinit as one would forward the
+/// signal to leaders that have received it.
+pub fn keep_others(all: &mut Vec<Container>, own: Pid) {
+    if let Some(place) = containers::of(all, own) {
+        all.swap_remove(place);
+    }
+    all.retain(|container| container.leader.pid.get() != 1 || !is_pause(container.leader.pid));
+}
+
+/// Whether the PID 1 `pid` is a pause process. podinit with a workload has that as its child.
+fn is_pause(pid: Pid) -> bool {
+    match Status::read(pid).map(|status| status.name).as_deref() {
+        Ok(b"pause" | b"catatonit" | b"pod") => true,
+        Ok(b"podinit") => procfs::children(pid).is_empty(),
+        _ => false,
+    }
+}

@@ -1,0 +1,330 @@
+//! `--watch`: a signal for each change of a file or a directory, and for nothing else.
+
+use std::fs;
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use crate::pod::{Pod, ways};
+use crate::support::{
+    Running, as_process, eventually, finish, have_root, helper, in_namespace, is_root, podinit, scratch,
+    status_field,
+};
+
+/// An app that prints what `file` contains for each signal, under a podinit with these paths to watch.
+fn reloads(watched: &[&str], file: &Path) -> Running {
+    let mut command = in_namespace(podinit());
+    for path in watched {
+        command.args(["--watch", path]);
+    }
+    command.args(["--", "python3", &helper("reload.py")]).arg(file);
+    let mut app = Running::start(&mut command);
+    app.wait_for("ready");
+    app
+}
+
+/// Writes `content` to `path` in a new file that is renamed.
+fn replace(path: &Path, content: &str) {
+    let new = path.with_extension("new");
+    fs::write(&new, content).unwrap();
+    fs::rename(&new, path).unwrap();
+}
+
+fn text(path: &Path) -> &str {
+    path.to_str().unwrap()
+}
+
+#[test]
+fn each_way_to_change_a_file_is_one_signal() {
+    let dir = scratch("watch");
+    let file = dir.join("file");
+    fs::write(&file, "0").unwrap();
+    let mut app = reloads(&[text(&file)], &file);
+    fs::write(&file, "in place").unwrap();
+    assert_eq!(app.wait_for("got"), "got 1 in place");
+    replace(&file, "renamed");
+    assert_eq!(app.wait_for("got"), "got 1 renamed");
+    // Another file of the directory is no change, nor are its rights.
+    fs::write(dir.join("other"), "x").unwrap();
+    fs::set_permissions(&file, fs::Permissions::from_mode(0o640)).unwrap();
+    replace(&file, "again");
+    assert_eq!(app.wait_for("got"), "got 1 again");
+    fs::remove_file(&file).unwrap();
+    fs::write(&file, "back").unwrap();
+    assert_eq!(app.wait_for("got"), "got 1 back");
+    fs::write(&file, "last").unwrap();
+    assert_eq!(app.wait_for("got"), "got 1 last");
+}
+
+#[test]
+fn a_directory_stands_for_its_entries() {
+    let dir = scratch("watch");
+    let (conf, elsewhere) = (dir.join("conf.d"), dir.join("elsewhere"));
+    fs::create_dir(&conf).unwrap();
+    let file = conf.join("file");
+    fs::write(&file, "0").unwrap();
+    fs::write(&elsewhere, "0").unwrap();
+    symlink(&elsewhere, conf.join("link")).unwrap();
+    let mut app = reloads(&[&format!("{}:USR1", conf.display())], &file);
+    fs::write(&file, "in place").unwrap();
+    assert_eq!(app.wait_for("got"), "got 10 in place");
+    // An editor's temporary file that is removed again leaves nothing behind.
+    fs::write(conf.join(".swap"), "x").unwrap();
+    fs::remove_file(conf.join(".swap")).unwrap();
+    replace(&file, "renamed");
+    assert_eq!(app.wait_for("got"), "got 10 renamed");
+    fs::write(conf.join("new"), "x").unwrap();
+    app.wait_for("got 10");
+    fs::remove_file(conf.join("new")).unwrap();
+    app.wait_for("got 10");
+    // What a link names is changed in its own directory, in place and by a rename.
+    fs::write(&elsewhere, "in place").unwrap();
+    app.wait_for("got 10");
+    replace(&elsewhere, "renamed");
+    app.wait_for("got 10");
+    // The directory itself is replaced.
+    fs::rename(&conf, dir.join("old")).unwrap();
+    fs::create_dir(dir.join("next")).unwrap();
+    fs::write(dir.join("next/file"), "other directory").unwrap();
+    fs::rename(dir.join("next"), &conf).unwrap();
+    assert_eq!(app.wait_for("got"), "got 10 other directory");
+    fs::write(&file, "in it").unwrap();
+    assert_eq!(app.wait_for("got"), "got 10 in it");
+}
+
+/// Writes a volume as kubelet does (AtomicWriter): a directory with the time in its name, to which `..data` links, and a
+/// link for each file.
+fn write_volume(volume: &Path, time: &str, content: &str) {
+    let data = volume.join(format!("..{time}"));
+    fs::create_dir(&data).unwrap();
+    fs::write(data.join("app.conf"), content).unwrap();
+    let before = fs::read_link(volume.join("..data"));
+    symlink(format!("..{time}"), volume.join("..data_tmp")).unwrap();
+    fs::rename(volume.join("..data_tmp"), volume.join("..data")).unwrap();
+    match before {
+        Ok(before) => fs::remove_dir_all(volume.join(before)).unwrap(),
+        Err(_) => symlink("..data/app.conf", volume.join("app.conf")).unwrap(),
+    }
+}
+
+#[test]
+fn a_config_map_is_one_signal_for_each_update() {
+    for whole in [false, true] {
+        println!("case: the directory: {whole}");
+        let volume = scratch("volume");
+        write_volume(&volume, "2026_11_25", "1");
+        let file = volume.join("app.conf");
+        let mut app = reloads(&[text(if whole { &volume } else { &file })], &file);
+        for update in ["2", "3", "4"] {
+            write_volume(&volume, &format!("2026_11_25_{update}"), update);
+            assert_eq!(app.wait_for("got"), format!("got 1 {update}"));
+        }
+    }
+}
+
+#[test]
+fn a_secret_that_podinit_may_not_read_is_watched() {
+    if !have_root() {
+        return;
+    }
+    let dir = scratch("secret");
+    let secret = dir.join("secret");
+    let write = |content| {
+        replace(&secret, content);
+        fs::set_permissions(&secret, fs::Permissions::from_mode(0o400)).unwrap();
+    };
+    write("0");
+    let mut command = in_namespace("setpriv");
+    command.args(["--reuid=1000", "--regid=1000", "--clear-groups"]).arg(podinit());
+    command.args(["--watch", text(&secret), "--", "/usr/bin/python3", &helper("reload.py")]).arg(&secret);
+    let mut app = Running::start(&mut command);
+    assert_eq!(app.wait_for("ready"), "ready Permission denied");
+    write("1");
+    app.wait_for("got 1");
+    fs::OpenOptions::new().write(true).open(&secret).unwrap().set_len(0).unwrap();
+    app.wait_for("got 1");
+}
+
+#[test]
+fn a_flood_of_changes_is_few_signals_and_the_last_state_is_signalled() {
+    let file = scratch("watch").join("file");
+    fs::write(&file, "0").unwrap();
+    let mut app = reloads(&[text(&file)], &file);
+    let begin = std::time::Instant::now();
+    for change in 1..=10_000 {
+        fs::write(&file, change.to_string()).unwrap();
+    }
+    let seconds = begin.elapsed().as_secs() as usize;
+    let mut signals = 1;
+    while app.wait_for("got") != "got 1 10000" {
+        signals += 1;
+    }
+    assert!(signals <= 2 + seconds, "{signals} signals for 10,000 changes in {seconds} s");
+}
+
+#[test]
+fn what_is_not_there_at_the_start_is_an_error() {
+    for (path, words) in [
+        ("/nonexistent/file", &["/nonexistent/file", "No such file"][..]),
+        ("/etc/passwd/file:HUP", &["/etc/passwd/file", "Not a directory"]),
+        ("relative", &["not a valid PATH[:SIGNAL]", "relative"]),
+        (":HUP", &["not a valid PATH[:SIGNAL]"]),
+        ("", &["not a valid PATH[:SIGNAL]"]),
+        ("/etc/passwd:NOSUCH", &["/etc/passwd:NOSUCH", "No such file"]),
+    ] {
+        println!("case: {path}");
+        finish(&mut as_process(&[&format!("--watch={path}"), "--", "echo", "started"]))
+            .assert_refused(125, words);
+    }
+}
+
+#[test]
+fn a_limit_of_inotify_is_an_error_at_the_start() {
+    for limit in ["max_inotify_instances", "max_inotify_watches"] {
+        let script = format!("echo 0 >/proc/sys/user/{limit} && exec \"$@\"");
+        let mut command = Command::new("unshare");
+        command.args(["-Ur", "sh", "-c", &script, "sh"]).arg(podinit()).args([
+            "--watch",
+            "/etc/passwd",
+            "--",
+            "echo",
+        ]);
+        let run = finish(&mut command);
+        run.assert_refused(125, &["cannot watch"]);
+    }
+}
+
+#[test]
+fn a_main_process_that_does_not_handle_the_signal_lives() {
+    let file = scratch("watch").join("file");
+    fs::write(&file, "0").unwrap();
+    let mut app = Running::start(&mut {
+        let mut command = in_namespace(podinit());
+        command.args(["--watch", text(&file), "--", "sh", "-c", "echo ready; exec sleep 1000"]);
+        command
+    });
+    app.wait_for("ready");
+    fs::write(&file, "1").unwrap();
+    app.wait_for_stderr("SIGHUP for a changed file is not sent");
+    assert!(!app.has_exited());
+    assert_eq!(app.stderr().lines().count(), 1, "{}", app.stderr());
+}
+
+#[test]
+fn a_watch_does_not_wake_up_an_idle_init() {
+    let file = scratch("watch").join("file");
+    fs::write(&file, "0").unwrap();
+    let app = reloads(&[text(&file)], &file);
+    let init = app.init();
+    eventually("init sleeps", || status_field(init, "State").starts_with('S'));
+    let switches =
+        || ["voluntary_ctxt_switches", "nonvoluntary_ctxt_switches"].map(|field| status_field(init, field));
+    let before = switches();
+    // A measurement over this time, and no wait for an event.
+    std::thread::sleep(std::time::Duration::from_secs(5));
+    assert_eq!(switches(), before);
+}
+
+#[test]
+fn a_mount_that_is_removed_is_a_change() {
+    if !have_root() {
+        return;
+    }
+    let dir = scratch("watch").join("mount");
+    fs::create_dir(&dir).unwrap();
+    fs::write(dir.join("file"), "below").unwrap();
+    let script = format!(
+        "mount -t tmpfs tmpfs {0} && echo above >{0}/file && {1} --watch {0} -- python3 {2} {0}/file & \
+         read line; umount -l {0}; wait",
+        dir.display(),
+        podinit().display(),
+        helper("reload.py")
+    );
+    let mut command = in_namespace("sh");
+    command.args(["-c", &script]);
+    let mut app = Running::start_with_stdin(&mut command, std::process::Stdio::piped());
+    app.wait_for("ready above");
+    std::io::Write::write_all(app.stdin(), b"\n").unwrap();
+    assert_eq!(app.wait_for("got"), "got 1 below");
+}
+
+fn watched_pod() -> (Pod, PathBuf) {
+    let dir = scratch("watch");
+    let file = dir.join("file");
+    fs::write(&file, "0").unwrap();
+    // The pause process has a uid without rights.
+    fs::set_permissions(&dir, fs::Permissions::from_mode(0o755)).unwrap();
+    (Pod::start(&["--watch", text(&file)]), file)
+}
+
+#[test]
+fn in_a_pod_the_leaders_that_handle_it_are_signalled() {
+    let (mut pod, file) = watched_pod();
+    let apart = ways()[0];
+    let mut app = pod.leader(apart, "app", "handler");
+    let mut other = pod.leader(apart, "other", "thread");
+    let mut without = pod.leader(apart, "without", "none");
+    for change in ["1", "2"] {
+        replace(&file, change);
+        app.wait_for("app got 1");
+        other.wait_for("other got 1");
+    }
+    assert!(!without.has_exited());
+    assert!(!is_root() || pod.uid() != 0);
+}
+
+#[test]
+fn a_sidecar_signals_the_leaders_of_the_other_containers_once() {
+    let mut pod = Pod::start(&[]);
+    let apart = ways()[0];
+    let file = scratch("watch").join("file");
+    fs::write(&file, "0").unwrap();
+    let mut app = pod.leader(apart, "app", "handler");
+    let mut without = pod.leader(apart, "without", "none");
+    let words = [podinit().to_str().unwrap(), "--watch", text(&file), "-v"];
+    let mut sidecar = pod.enter(apart, "sidecar", &words);
+    let inner = crate::pod::outer_pid(&sidecar);
+    eventually("the sidecar waits", || {
+        status_field(inner, "State").starts_with('S') && status_field(inner, "SigBlk").starts_with("ffff")
+    });
+    for change in ["1", "2"] {
+        replace(&file, change);
+        app.wait_for("app got 1");
+        sidecar.wait_for_stderr("has changed");
+    }
+    // The podinit that is PID 1 would have forwarded its own to the leader again.
+    crate::support::kill(crate::pod::outer_pid(&app), libc::SIGUSR1);
+    assert_eq!(app.wait_for("app got"), "app got 10");
+    assert!(!without.has_exited());
+    sidecar.kill(libc::SIGTERM);
+    eventually("the sidecar exits", || sidecar.has_exited());
+}
+
+#[test]
+fn a_sidecar_of_another_user_says_what_is_missing() {
+    if !have_root() {
+        return;
+    }
+    let mut pod = Pod::start(&[]);
+    let apart = ways()[0];
+    let file = scratch("watch").join("file");
+    fs::write(&file, "0").unwrap();
+    let _app = pod.leader(apart, "app", "handler");
+    let podinit = podinit().to_str().unwrap();
+    let words = ["setpriv", "--reuid=1000", "--clear-groups", podinit, "--watch", text(&file)];
+    let sidecar = pod.enter(apart, "sidecar", &words);
+    let inner = crate::pod::outer_pid(&sidecar);
+    eventually("the sidecar waits", || {
+        status_field(inner, "Name") == "podinit"
+            && status_field(inner, "State").starts_with('S')
+            && status_field(inner, "SigBlk").starts_with("ffff")
+    });
+    replace(&file, "1");
+    sidecar.wait_for_stderr("run this container as uid 0 (runAsUser), or give it the capability KILL");
+}
+
+#[test]
+fn a_sidecar_needs_a_shared_pid_namespace() {
+    finish(in_namespace(podinit()).args(["--watch", "/etc/passwd"]))
+        .assert_refused(125, &["shareProcessNamespace"]);
+}
