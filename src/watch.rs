@@ -196,8 +196,8 @@ fn watch(files: &[Watched]) -> Result<Inotify, String> {
     Ok(inotify)
 }
 
-/// Watches what `path` names, and each directory on the way there: one of their names may be replaced. Links are followed.
-/// Of a path that is not there, as far as it is there.
+/// Watches what `path` names, the directory that holds it, and each one that holds a link on the way there: the name may be
+/// replaced. Where a name is not there, the directory that it would be in.
 fn watch_path(inotify: &Inotify, path: &str) -> Result<(), Errno> {
     let mut left = path.to_owned();
     let mut place = String::new();
@@ -211,30 +211,33 @@ fn watch_path(inotify: &Inotify, path: &str) -> Result<(), Errno> {
                 left = behind.to_owned();
             }
             name => {
-                let is_last = behind.trim_matches('/').is_empty();
-                add(
-                    inotify,
-                    if place.is_empty() { "/" } else { &place },
-                    if is_last { CONTENT } else { NAMES },
-                )?;
                 let here = format!("{place}/{name}");
-                match link(&here) {
-                    Some(target) if links < LINKS => {
+                let target = link(&here);
+                if !matches!(target, Err(Errno::EINVAL)) {
+                    add(inotify, &place, NAMES)?;
+                }
+                match target {
+                    Ok(target) if links < LINKS => {
                         links += 1;
                         if target.starts_with('/') {
                             place.clear();
                         }
                         left = format!("{target}/{behind}");
                     }
-                    _ => {
-                        place = here;
+                    // No link.
+                    Err(Errno::EINVAL) => {
                         left = behind.to_owned();
+                        if left.is_empty() {
+                            add(inotify, &place, CONTENT)?;
+                        }
+                        place = here;
                     }
+                    _ => return Ok(()),
                 }
             }
         }
     }
-    add(inotify, if place.is_empty() { "/" } else { &place }, CONTENT)
+    add(inotify, &place, CONTENT)
 }
 
 /// Watches what the links in the directory `path` name. (Of its other entries the directory itself reports changes.)
@@ -242,27 +245,32 @@ fn watch_links(inotify: &Inotify, path: &str) -> Result<(), Errno> {
     let mut done = Ok(());
     let _ = files::entries(path, &mut |_, name| {
         let entry = format!("{path}/{}", name.to_string_lossy());
-        if done.is_ok() && link(&entry).is_some() {
+        if done.is_ok() && link(&entry).is_ok() {
             done = watch_path(inotify, &entry);
         }
     });
     done
 }
 
-/// Adds a watch, by inotify_add_watch(2). What is not there, or may not be read, is left out: its directory reports most
+/// Adds a watch, by inotify_add_watch(2); an empty path is the root directory. What is not there, or may not be read, is left out: its directory reports most
 /// of its changes.
 fn add(inotify: &Inotify, path: &str, mask: AddWatchFlags) -> Result<(), Errno> {
+    let path = if path.is_empty() { "/" } else { path };
     match inotify.add_watch(path, mask) {
         Err(errno @ (Errno::ENOSPC | Errno::ENOMEM)) => Err(errno),
         _ => Ok(()),
     }
 }
 
-/// Where the link `path` points to; `None` if it is none.
-fn link(path: &str) -> Option<String> {
+/// Where the link `path` points to.
+///
+/// # Errors
+/// EINVAL if it is no link; what readlink(2) says else.
+fn link(path: &str) -> Result<String, Errno> {
     let mut target = [0; libc::PATH_MAX as usize];
-    let path = CString::new(path).ok()?;
-    Some(str::from_utf8(read_link(&path, &mut target).ok()?).ok()?.to_owned())
+    let path = CString::new(path).or(Err(Errno::ENOENT))?;
+    let target = str::from_utf8(read_link(&path, &mut target)?);
+    target.map(str::to_owned).or(Err(Errno::ENOENT))
 }
 
 /// What stat(2) says of a file, links followed, as a number; and of a directory's entries.

@@ -9,7 +9,7 @@ _podinit()
     while ((at < COMP_CWORD)); do
         case ${COMP_WORDS[at]} in
             --) ((at++)); break ;;
-            --env | --grace | --kill-after | --parent-death | --remap | --rewrite | --target | --umask | --user | --workdir | -[er])
+            --env | --grace | --kill-after | --parent-death | --remap | --rewrite | --target | --umask | --user | --watch | --workdir | -[er])
                 option=${COMP_WORDS[at++]} ;;
             -p) option=--parent-death; ((at++)) ;;
             -*) ((at++)); continue ;;
@@ -41,7 +41,7 @@ _podinit()
     else
         COMPREPLY=($(compgen -W '
             -g -c --single-child --target -r --rewrite --grace --kill-after -e --remap --die-alike --user --workdir
-            --umask --env --pid-namespace -p --parent-death -s --subreaper -w --warn-reaped -v --verbose -h --help
+            --umask --watch --env --pid-namespace -p --parent-death -s --subreaper -w --warn-reaped -v --verbose -h --help
             -V --version -l -L --license --list-names -P --pause --keep-privileges' -- "$word"))
     fi
 } && complete -F _podinit podinit

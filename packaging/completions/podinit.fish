@@ -3,7 +3,7 @@
 # Options end at the program, which has completions of its own.
 function __podinit_program
     set -l words (commandline -opc) (commandline -ct)
-    set -l takes_value --env --grace --kill-after --parent-death --remap --rewrite --target --umask --user --workdir -e -p -r
+    set -l takes_value --env --grace --kill-after --parent-death --remap --rewrite --target --umask --user --watch --workdir -e -p -r
     set -e words[1]
     while set -q words[2]
         switch $words[1]
@@ -47,6 +47,7 @@ complete -c podinit -n __podinit_options -s e -l remap -x -d 'Exit with another 
 complete -c podinit -n __podinit_options -l die-alike -d 'Be killed by the signal that killed the program'
 complete -c podinit -n __podinit_options -l user -x -a '(__fish_complete_users)' -d 'Run the program as this user'
 complete -c podinit -n __podinit_options -l workdir -x -a '(__fish_complete_directories)' -d 'Run the program in this directory'
+complete -c podinit -n __podinit_options -l watch -r -F -d 'Send a signal when this has changed'
 complete -c podinit -n __podinit_options -l umask -x -a '022 027 077' -d 'Run the program with this umask'
 complete -c podinit -n __podinit_options -l env -x -d 'Set a variable for the program'
 complete -c podinit -n __podinit_options -l pid-namespace -d 'Be PID 1 of a new PID namespace'
