@@ -298,15 +298,12 @@ fn state(path: &str) -> Result<u64, Errno> {
 /// A number for the file `name`, by its device and inode; and by its size and mtime if its `content` counts.
 fn number(name: &[u8], file: &FileStat, content: bool) -> u64 {
     // The bytes as they are: the width of these fields depends on the machine.
-    let mut all = mix(mix(mix(0, name), &file.st_dev.to_ne_bytes()), &file.st_ino.to_ne_bytes());
-    if content {
-        for bytes in
-            [&file.st_size.to_ne_bytes()[..], &file.st_mtime.to_ne_bytes(), &file.st_mtime_nsec.to_ne_bytes()]
-        {
-            all = mix(all, bytes);
-        }
+    let all = mix(mix(mix(0, name), &file.st_dev.to_ne_bytes()), &file.st_ino.to_ne_bytes());
+    if !content {
+        return all;
     }
-    all
+    let all = mix(mix(all, &file.st_size.to_ne_bytes()), &file.st_mtime.to_ne_bytes());
+    mix(all, &file.st_mtime_nsec.to_ne_bytes())
 }
 
 /// FNV-1a, 64 bits.
