@@ -258,20 +258,20 @@ fn a_workload_that_reads_in_the_background_is_not_continued_over_and_over() {
 }
 
 /// An interactive bash on a terminal that runs podinit as a job, not as PID 1.
-fn shell_with_podinit_as_job() -> Typist {
+fn shell_with_podinit_as_job(argument: &str) -> Typist {
     let mut command = Command::new("bash");
     command.args(["--norc", "-i"]);
     let mut typist = Typist::start(command, true);
     typist
         .sees("> ")
-        .types(&format!("{} python3 {}\n", podinit().display(), helper("resumed.py")))
+        .types(&format!("{} python3 {} {argument}\n", podinit().display(), helper("resumed.py")))
         .sees("begun");
     typist
 }
 
 #[test]
 fn as_a_job_init_stops_and_continues_with_the_workload() {
-    let mut typist = shell_with_podinit_as_job();
+    let mut typist = shell_with_podinit_as_job("");
     for _ in 0..2 {
         typist.types("\x1a").sees("Stopped").types("echo $((40+2))\n").sees("42");
         typist.types("fg\n").sees("continues");
@@ -281,25 +281,50 @@ fn as_a_job_init_stops_and_continues_with_the_workload() {
     assert_eq!(typist.code(), Some(3));
 }
 
-#[test]
-fn a_workload_that_is_stopped_stops_init_too() {
-    let mut typist = shell_with_podinit_as_job();
+/// The same with a workload that has been stopped and continued by SIGSTOP and SIGCONT, so that bash has its prompt and the
+/// job runs in the background; the pids of podinit and of the workload, which reads once it has received SIGUSR1.
+fn job_in_the_background() -> (Typist, i32, i32) {
+    let mut typist = shell_with_podinit_as_job("asked");
     let podinit = children_of(typist.child.id() as i32)[0];
     let workload = children_of(podinit)[0];
     kill(workload, libc::SIGSTOP);
     typist.sees("Stopped").sees("> ");
     // Continuing podinit continues the workload.
     kill(podinit, libc::SIGCONT);
-    // The workload runs in the background now, where a read from the terminal would stop it. In the foreground it
-    // may read.
-    typist.sees("continues").types("fg\n");
+    typist.sees("continues");
+    (typist, podinit, workload)
+}
+
+/// Types `fg`, and waits until the job is in the foreground.
+fn types_fg(typist: &mut Typist) {
+    typist.types("fg\n");
     let bash = typist.child.id();
     eventually("bash is not in the foreground", || {
         let ps = Command::new("ps").args(["-o", "tpgid=", "-p", &bash.to_string()]).output().unwrap();
         String::from_utf8_lossy(&ps.stdout).trim() != bash.to_string()
     });
-    typist.types("again\n").sees("read again");
-    typist.sees("> ").types("exit 4\n");
+}
+
+#[test]
+fn a_workload_that_is_stopped_by_others_takes_init_along() {
+    let (mut typist, podinit, workload) = job_in_the_background();
+    // In the background, reading from the terminal stops it again. No `fg` before bash knows: it sends a job that it takes
+    // for a running one no SIGCONT.
+    kill(workload, libc::SIGUSR1);
+    eventually("podinit is stopped", || status_field(podinit, "State").starts_with('T'));
+    typist.types("wait\n").sees("Stopped").sees("> ");
+    types_fg(&mut typist);
+    typist.types("again\n").sees("read again").sees("> ").types("exit 4\n");
+    assert_eq!(typist.code(), Some(4));
+}
+
+#[test]
+fn a_job_that_runs_in_the_background_comes_to_the_foreground() {
+    let (mut typist, _, workload) = job_in_the_background();
+    types_fg(&mut typist);
+    // Bash has sent no SIGCONT, so podinit learns of it by the stop of the workload, which reads in the background.
+    kill(workload, libc::SIGUSR1);
+    typist.types("again\n").sees("read again").sees("> ").types("exit 4\n");
     assert_eq!(typist.code(), Some(4));
 }
 
