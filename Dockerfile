@@ -19,7 +19,7 @@ LABEL org.opencontainers.image.title="podinit, as the pause process" \
       org.opencontainers.image.description="PID 1 of a pod's shared PID namespace: reaps, and forwards signals to the containers" \
       org.opencontainers.image.version="0.1.0" \
       org.opencontainers.image.licenses="Apache-2.0 OR MIT"
-COPY --from=build /src/LICENSE-APACHE /src/LICENSE-MIT /licenses/
+COPY --from=build /src/LICENSE-APACHE /src/LICENSE-MIT /src/dist/THIRD-PARTY /licenses/
 COPY --from=build /src/dist/podinit /pause
 # It starts as root so that it can keep CAP_KILL. It takes a random uid, and gives up all else by itself.
 USER 0:0
@@ -30,6 +30,6 @@ LABEL org.opencontainers.image.title="podinit" \
       org.opencontainers.image.description="A tiny static PID 1 for containers: reaps, forwards signals, stops in good order" \
       org.opencontainers.image.version="0.1.0" \
       org.opencontainers.image.licenses="Apache-2.0 OR MIT"
-COPY --from=build /src/LICENSE-APACHE /src/LICENSE-MIT /licenses/
+COPY --from=build /src/LICENSE-APACHE /src/LICENSE-MIT /src/dist/THIRD-PARTY /licenses/
 COPY --from=build /src/dist/podinit /podinit
 ENTRYPOINT ["/podinit", "--"]

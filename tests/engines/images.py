@@ -87,7 +87,7 @@ def workload(path, more):
 def builder(path, podinit):
     """Stands for Debian in the Dockerfile: an apt-get that installs nothing, and a bash, by which packaging/build runs,
     that leaves podinit in dist/ in its place."""
-    scripts = {"apt-get": "true", "bash": "mkdir -p dist && cp /podinit dist/podinit"}
+    scripts = {"apt-get": "true", "bash": "mkdir -p dist && cp /podinit dist/podinit && : >dist/THIRD-PARTY"}
     files = {"podinit": podinit, "usr/bin/env": shutil.which("busybox")}
     for name, script in scripts.items():
         file = files[f"bin/{name}"] = path.with_name(name)
