@@ -96,6 +96,20 @@ def test_reload_nginx(pod):
     assert pod.is_running("reloader")
 
 
+def test_hot_reload(pod):
+    """nginx reloads once after a change of its configuration, which podinit in a sidecar watches."""
+    def change(_):
+        server = "server { listen 8081; location / { return 200 changed; } }"
+        pod.execute("nginx", f"echo '{server}' >/etc/nginx/conf.d/new.conf")
+        pod.wait_for("reloader", "/configuration has changed: SIGHUP")
+        pod.execute("nginx", scripts.SETTLED)
+
+    assert pod.nginx().effect_of(change) == RELOADED
+    assert pod.logs("nginx").count("(SIGHUP) received from") == 1
+    wait_until(lambda: pod.attempt("nginx", "wget -qO- 127.0.0.1:8081").stdout == "changed", "the new server")
+    assert pod.is_running("reloader")
+
+
 def test_supervisor(pod):
     """The exit of an app is noticed, and no zombie is left."""
     pod.wait_for("supervisor", "has ended", "sleep 1000000")
