@@ -23,6 +23,9 @@ use crate::sys::fd::read_link;
 /// A change counts when there has been none for this long.
 const QUIET: Duration = Duration::from_millis(200);
 
+/// How long the first event is followed by those of the same change; from then on it has to be quiet.
+const BURST: Duration = Duration::from_millis(20);
+
 /// A change counts after this time, also if others follow without a pause.
 const LONGEST: Duration = Duration::from_secs(2);
 
@@ -86,7 +89,7 @@ impl Watcher {
     /// Notes that the descriptor is readable.
     pub fn notice(&mut self) {
         let now = Instant::now();
-        self.look.get_or_insert((now + QUIET, now + LONGEST));
+        self.look.get_or_insert((now + BURST, now + LONGEST));
     }
 
     /// When [`Watcher::act`] is to be called, or `other` if that is earlier.
