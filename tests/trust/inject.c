@@ -206,7 +206,7 @@ static void on_call(struct tracee *it) {
         set_result(it->pid, -it->fault);
         it->fault = 0;
         hits++;
-    } else if (it->call == SYS_signalfd4 && info.exit.rval > 0) {
+    } else if ((it->call == SYS_signalfd4 || it->call == SYS_signalfd) && info.exit.rval > 0) {
         it->mailbox = info.exit.rval;
     }
 }
