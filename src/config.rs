@@ -62,7 +62,7 @@ impl Config {
     /// What is done without options.
     pub const DEFAULT: Config = Config {
         target: Target::Group,
-        pod_target: PodTarget::Leaders,
+        pod_target: PodTarget::Auto,
         keep_privileges: false,
         rewrite: Vec::new(),
         at_exit: AtExit::Terminate(Duration::from_secs(5)),
@@ -127,6 +127,9 @@ pub enum Target {
 /// In pod mode, which leaders a signal is forwarded to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PodTarget {
+    /// The leader of the container that the signal came from; if that does not handle it or sent it itself, those of the
+    /// other containers that handle it.
+    Auto,
     /// The leader of each container, if it handles it.
     Leaders,
     /// The leader of the container that the signal came from, if it handles it.

@@ -46,6 +46,9 @@ pub struct Stat {
     flags: u32,
 }
 
+/// PF_EXITING: a thread that exits.
+const EXITING: u32 = 0x4;
+
 /// PF_FORKNOEXEC: a process that has executed nothing since its parent forked it.
 const NOT_EXECUTED: u32 = 0x40;
 
@@ -99,6 +102,11 @@ impl Stat {
     /// Whether it has exited, and waits to be reaped. (Its first thread may exit before others.)
     pub fn has_exited(&self) -> bool {
         matches!(self.state, b'Z' | b'X') && self.threads <= 1
+    }
+
+    /// Whether it exits, or has exited.
+    pub fn is_exiting(&self) -> bool {
+        self.flags & EXITING != 0 && self.threads <= 1
     }
 
     /// Whether it is a thread of the kernel's, which a machine's PID 1 sees. It handles no signals, and does not exit.
@@ -190,6 +198,12 @@ fn status_field<'t>(status: &'t [u8], name: &str) -> Option<&'t [u8]> {
 /// The cgroups of a process, as text that is equal for processes in the same ones; `None` where /proc does not say.
 pub fn cgroups(pid: Pid) -> Option<Vec<u8>> {
     read_of(pid, "cgroup").ok().filter(|text| !text.is_empty())
+}
+
+/// The cgroup of a process in the hierarchy of cpuset(7). Unlike [`cgroups`] it has the path also while the process
+/// exits, and as long as it is a zombie.
+pub fn cpuset(pid: Pid) -> Option<Vec<u8>> {
+    read_of(pid, "cpuset").ok()
 }
 
 /// The id of the first mount that a process has in sight; `None` where /proc does not say. No two mount
@@ -314,6 +328,11 @@ mod tests {
         for (flags, has_not) in [("4194560", false), ("4194624", true)] {
             let text = format!("2 (sh) S 0 0 0 0 -1 {flags} 0 0 0 0 0 0 0 0 20 0 1 0 2 0");
             assert_eq!(Stat::parse(text.as_bytes()).unwrap().has_not_executed(), has_not);
+        }
+        // A first thread that exits before others: the process does not.
+        for (flags, threads, exits) in [(4194560, 1, false), (4227084, 1, true), (4227084, 2, false)] {
+            let text = format!("2 (sh) Z 0 0 0 0 -1 {flags} 0 0 0 0 0 0 0 0 20 0 {threads} 0 2 0");
+            assert_eq!(Stat::parse(text.as_bytes()).unwrap().is_exiting(), exits);
         }
         let reaped = Stat::parse(b"42 (sh) X 0 -1 -1 0 -1 4227084 0 0 0 0 0 0 0 0 20 0 0 0 2 0").unwrap();
         assert_eq!((reaped.group, reaped.has_exited()), (-1, true));

@@ -25,7 +25,7 @@ _podinit()
     if [[ $option ]] && ((at >= COMP_CWORD)); then
         [[ $value == = ]] && value=
         case $option in
-            --target) COMPREPLY=($(compgen -W 'all child group leaders none sender' -- "$value")) ;;
+            --target) COMPREPLY=($(compgen -W 'all auto child group leaders none sender' -- "$value")) ;;
             --parent-death) COMPREPLY=($(compgen -W "$signals" -- "$value")) ;;
             --user) COMPREPLY=($(compgen -u -- "$value")) ;;
             --workdir) compopt -o filenames; COMPREPLY=($(compgen -d -- "$value")) ;;

@@ -39,7 +39,7 @@ set -l signals HUP INT QUIT KILL USR1 USR2 TERM
 complete -c podinit -f -a '(__podinit_complete_program)'
 complete -c podinit -n __podinit_options -s g -d 'Forward signals to the process group'
 complete -c podinit -n __podinit_options -s c -l single-child -d 'Forward signals to the program alone'
-complete -c podinit -n __podinit_options -l target -x -a 'group child all leaders sender none' -d 'Which processes to forward signals to'
+complete -c podinit -n __podinit_options -l target -x -a 'group child all auto leaders sender none' -d 'Which processes to forward signals to'
 complete -c podinit -n __podinit_options -s r -l rewrite -x -d 'Forward another signal, 0 for none'
 complete -c podinit -n __podinit_options -l grace -x -a '0 5s 30s 1m' -d 'How long to wait for the remaining processes'
 complete -c podinit -n __podinit_options -l kill-after -x -a '10s 30s 1m' -d 'SIGKILL this long after the first stop signal'

@@ -147,7 +147,7 @@ fn choose_target(config: &mut Config, wanted: AnyTarget, pause: bool) -> Result<
             return Err("--target group, child and all cannot be used with --pause".into());
         }
         (AnyTarget::Pod(_), false) => {
-            return Err("--target leaders, sender and none need --pause".into());
+            return Err("--target auto, leaders, sender and none need --pause".into());
         }
     }
     Ok(())

@@ -14,10 +14,11 @@ pub enum AnyTarget {
     Pod(PodTarget),
 }
 
-const TARGETS: [(&str, AnyTarget); 6] = [
+const TARGETS: [(&str, AnyTarget); 7] = [
     ("group", AnyTarget::Init(Target::Group)),
     ("child", AnyTarget::Init(Target::Child)),
     ("all", AnyTarget::Init(Target::All)),
+    ("auto", AnyTarget::Pod(PodTarget::Auto)),
     ("leaders", AnyTarget::Pod(PodTarget::Leaders)),
     ("sender", AnyTarget::Pod(PodTarget::Sender)),
     ("none", AnyTarget::Pod(PodTarget::None)),

@@ -8,7 +8,7 @@
 use nix::errno::Errno;
 
 use crate::bytes::{lines, split_once};
-use crate::procfs::{self, Identity};
+use crate::procfs::{self, Identity, Stat};
 use crate::sys::process::Pid;
 
 /// The containers in the PID namespace.
@@ -59,9 +59,9 @@ pub fn all(own: Pid) -> Containers {
         .map(|stat| (stat.id, procfs::cgroups(stat.id.pid)))
         .collect();
     let own_cgroups = procfs::cgroups(own);
-    let place = |(id, cgroups): (Identity, Option<Vec<u8>>)| {
-        (id, place(cgroups, &own_cgroups, || place_by_mounts(id.pid)))
-    };
+    let by_mounts = |pid| procfs::first_mount(pid).map_or(Place::Unknown, Place::Mounts);
+    let place =
+        |(id, cgroups): (Identity, Option<Vec<u8>>)| (id, place(cgroups, &own_cgroups, || by_mounts(id.pid)));
     let mut all = group(entered.into_iter().map(place).collect());
     for container in &mut all {
         container.is_starting = starting.contains(&container.leader);
@@ -69,20 +69,59 @@ pub fn all(own: Pid) -> Containers {
     Containers { all, unread: processes.unread }
 }
 
-/// The index of the one of `containers` that the process `pid` is in.
-pub fn of(containers: &[Container], pid: Pid) -> Option<usize> {
-    let cgroups = procfs::cgroups(pid).map_or(Place::Unknown, Place::Cgroups);
-    let mounts = place_by_mounts(pid);
-    containers.iter().position(|container| container.has(&cgroups) || container.has(&mounts))
+/// What /proc says of where a process is.
+pub struct Trace {
+    pid: Pid,
+    cgroups: Option<Vec<u8>>,
+    cpuset: Option<Vec<u8>>,
+    mount: Option<u32>,
+    stat: Option<Stat>,
+}
+
+impl Trace {
+    /// Reads that of `pid`. All but the mount is there until the process is reaped, but in `cgroups` a cgroup of version 1
+    /// becomes `/` as soon as the process begins to exit.
+    pub fn read(pid: Pid) -> Trace {
+        let cgroups = procfs::cgroups(pid);
+        let cpuset = procfs::cpuset(pid);
+        let mount = procfs::first_mount(pid);
+        Trace { pid, cgroups, cpuset, mount, stat: Stat::read(pid).ok() }
+    }
+
+    /// The index of the one of `containers` that it is in, or else that its parent is in: only init, `own`, adopts
+    /// processes of other containers.
+    pub fn container(&self, containers: &[Container], own: Pid) -> Option<usize> {
+        let own_cgroups = procfs::cgroups(own);
+        self.place(containers, &own_cgroups).or_else(|| {
+            let parent = self.stat?.parent.filter(|parent| *parent != own)?;
+            Trace::read(parent).place(containers, &own_cgroups)
+        })
+    }
+
+    fn place(&self, containers: &[Container], own_cgroups: &Option<Vec<u8>>) -> Option<usize> {
+        let exits = self.stat.is_none_or(|stat| stat.is_exiting());
+        let by_mounts = || self.mount.map_or(Place::Unknown, Place::Mounts);
+        let place = place(self.cgroups.clone(), own_cgroups, by_mounts);
+        let only = |is_it: &dyn Fn(&Container) -> bool| {
+            let mut found = containers.iter().enumerate().filter(|(_, container)| {
+                // One that exits seems to lead a container in the cgroup `/`.
+                !(exits && container.leader.pid == self.pid) && is_it(container)
+            });
+            found.next().filter(|_| found.next().is_none()).map(|(n, _)| n)
+        };
+        // Where all have one cpuset it says nothing.
+        let cpuset = self.cpuset.as_ref().filter(|_| exits);
+        cpuset
+            .and_then(|cpuset| {
+                only(&|container| procfs::cpuset(container.leader.pid).as_ref() == Some(cpuset))
+            })
+            .or_else(|| only(&|container| container.has(&place)))
+    }
 }
 
 /// Where a process is. In init's own cgroup its mounts distinguish it, elsewhere its cgroup.
 fn place(cgroups: Option<Vec<u8>>, own: &Option<Vec<u8>>, by_mounts: impl FnOnce() -> Place) -> Place {
     if cgroups == *own { by_mounts() } else { cgroups.map_or(Place::Unknown, Place::Cgroups) }
-}
-
-fn place_by_mounts(pid: Pid) -> Place {
-    procfs::first_mount(pid).map_or(Place::Unknown, Place::Mounts)
 }
 
 /// Puts processes that entered the PID namespace into their containers.

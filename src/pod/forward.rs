@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
 
-use super::containers::{self, Container};
+use super::containers::{Container, Trace};
 use super::state::{Pod, describe_sender};
 use crate::config::PodTarget;
 use crate::handling::{Handling, handling};
@@ -23,54 +23,91 @@ const FIRST_PAUSE: Duration = Duration::from_micros(100);
 impl Pod<'_> {
     /// Forwards a signal to the leaders that it is for, as far as it would have reached them as PID 1.
     pub(super) fn forward(&mut self, received: Received) {
+        let target = self.config.pod_target;
         let Some(signal) = self.config.rewritten(received.signal) else { return };
-        let containers = self.containers().all;
-        let chosen = match self.config.pod_target {
-            PodTarget::Leaders => containers,
-            PodTarget::Sender => container_of_sender(containers, received),
-            PodTarget::None => Vec::new(),
+        // Before anything else is read: such a process as kill(1) exits right after.
+        let sender = match target {
+            PodTarget::Auto | PodTarget::Sender => received.sending_process(),
+            PodTarget::Leaders => None,
+            PodTarget::None => return,
         };
-        self.forward_to_each(&chosen, signal, received);
+        let trace = sender.map(Trace::read);
+        let mut containers = self.containers().all;
+        let own = trace.as_ref().and_then(|trace| trace.container(&containers, self.own));
+        match own {
+            Some(place) => containers.swap(0, place),
+            None if target == PodTarget::Sender => {
+                containers.clear();
+                warn!(
+                    "{signal} from {} is dropped: the sender's container is not known",
+                    describe_sender(received)
+                );
+            }
+            None if sender.is_some() => self.warn_of_unplaced(received),
+            None => {}
+        }
+        self.forward_to_each(&containers, own.is_some(), signal, received);
     }
 
     /// Forwards the signal of a file that has changed to the leaders that handle it.
     pub(super) fn forward_change(&mut self, signal: Signal) {
         let received = Received { signal, origin: Origin::Kernel, sender: None, uid: self.uid };
         let containers = self.containers().all;
-        self.forward_to_each(&containers, signal, received);
+        self.forward_to_each(&containers, false, signal, received);
     }
 
-    fn forward_to_each(&mut self, chosen: &[Container], signal: Signal, received: Received) {
+    /// Forwards it to the leaders of these containers; if the first one is the sender's, only to that leader, if it handles
+    /// the signal.
+    fn forward_to_each(
+        &mut self,
+        containers: &[Container],
+        first_is_own: bool,
+        signal: Signal,
+        received: Received,
+    ) {
         // Nothing is kept of leaders that have exited.
         for list in [&mut self.refused, &mut self.undecided] {
-            list.retain(|id| chosen.iter().any(|container| container.leader == *id));
+            list.retain(|id| containers.iter().any(|container| container.leader == *id));
         }
         let confined = self.is_confined(received);
         let patience = Instant::now() + PATIENCE;
-        for container in chosen {
-            if container.is_starting {
-                debug!("{} has not executed its program yet", container.leader.pid);
-            } else if container.is_placed() {
-                self.forward_to(container.leader, signal, received, confined, patience);
-            } else {
-                self.warn_of_unknown(container.leader);
+        let target = self.config.pod_target;
+        for (n, container) in containers.iter().enumerate() {
+            let is_own = n == 0 && first_is_own;
+            // One that signals PID 1 means another process.
+            let is_sender =
+                target == PodTarget::Auto && is_own && received.sender == Some(container.leader.pid);
+            let received_it = !is_sender && self.forward_to(container, signal, received, confined, patience);
+            if is_own && (received_it || target == PodTarget::Sender) {
+                break;
             }
         }
     }
 
+    /// Forwards it to the leader of this container, and returns whether that handles it.
     fn forward_to(
         &mut self,
-        leader: Identity,
+        container: &Container,
         signal: Signal,
         received: Received,
         confined: bool,
         patience: Instant,
-    ) {
+    ) -> bool {
+        let leader = container.leader;
         let name = Named(leader.pid);
-        let (status, handling) = match self.look(leader, signal, patience) {
+        if container.is_starting {
+            debug!("{name} has not executed its program yet");
+            return false;
+        }
+        let seen =
+            if container.is_placed() { self.look(leader, signal, patience) } else { Err(Errno::EINVAL) };
+        let (status, handling) = match seen {
             Ok(seen) => seen,
-            Err(Errno::ESRCH) => return,
-            Err(_) => return self.warn_of_unknown(leader),
+            Err(Errno::ESRCH) => return false,
+            Err(_) => {
+                self.warn_of_unknown(leader);
+                return false;
+            }
         };
         if handling != Handling::LookAgain {
             self.undecided.retain(|id| *id != leader);
@@ -85,8 +122,10 @@ impl Pod<'_> {
             Handling::Handles => {
                 debug!("{signal} for {name}");
                 self.send(leader, signal, received.origin);
+                return true;
             }
         }
+        false
     }
 
     /// What `leader` does with `signal`, looked at again until `patience` if need be. One that was waited for in vain before
@@ -120,17 +159,6 @@ impl Pod<'_> {
                  wait for it, and be killed by it; give it a handler",
                 Named(leader.pid)
             );
-        }
-    }
-}
-
-fn container_of_sender(mut containers: Vec<Container>, received: Received) -> Vec<Container> {
-    match received.sending_process().and_then(|pid| containers::of(&containers, pid)) {
-        Some(place) => vec![containers.swap_remove(place)],
-        None => {
-            let sender = describe_sender(received);
-            warn!("{} from {sender} is dropped: the sender's container is not known", received.signal);
-            Vec::new()
         }
     }
 }

@@ -19,7 +19,7 @@ use crate::signal::{Signal, SignalSet};
 use crate::sys::describe;
 use crate::sys::fd::keep_proc_open;
 use crate::sys::privilege::own_uid;
-use crate::sys::process::{become_subreaper, own_pid};
+use crate::sys::process::{ask_for_short_slices, become_subreaper, own_pid};
 use crate::sys::session::lead_session;
 use crate::sys::signal::{Disposition, Everybody, set_disposition};
 use crate::watch::Watcher;
@@ -51,6 +51,8 @@ pub fn run(config: &Config) -> u8 {
     settle(&[Some(mailbox.as_fd().as_raw_fd())]);
     // After `settle`, which closes what is open.
     keep_proc_open();
+    // A sender such as kill(1) exits right after it has sent its signal.
+    ask_for_short_slices();
     let mut early = Vec::new();
     if own_uid() == 0 && !config.keep_privileges {
         give_up_privileges();

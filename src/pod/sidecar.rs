@@ -3,7 +3,7 @@
 
 use std::os::fd::{AsFd, AsRawFd};
 
-use super::containers::{self, Container};
+use super::containers::{Container, Trace};
 use super::state::Pod;
 use crate::config::Config;
 use crate::mailbox::{Event, Mailbox};
@@ -45,7 +45,7 @@ pub fn run(config: &Config) -> u8 {
 /// Leaves out of `all` the container of the process `own`, and that of a pause process: podinit as one would forward the
 /// signal to leaders that have received it.
 pub fn keep_others(all: &mut Vec<Container>, own: Pid) {
-    if let Some(place) = containers::of(all, own) {
+    if let Some(place) = Trace::read(own).container(all, own) {
         all.swap_remove(place);
     }
     all.retain(|container| container.leader.pid.get() != 1 || !is_pause(container.leader.pid));

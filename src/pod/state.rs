@@ -40,6 +40,7 @@ pub(super) struct Warned {
     unknown: bool,
     /// That a sender may not stop the pod.
     pub(super) confined: bool,
+    unplaced: bool,
 }
 
 impl<'a> Pod<'a> {
@@ -104,6 +105,18 @@ impl Pod<'_> {
                 "/proc does not say which signals {} handles, or which container it is in: it is awaited when the \
                  pod stops, but no other signal is forwarded to it; gVisor's /proc is like that, Linux's is not",
                 Named(leader.pid)
+            );
+        }
+    }
+
+    /// Warns of a sender whose container is not known.
+    pub(super) fn warn_of_unplaced(&mut self, received: Received) {
+        if !self.warned.unplaced {
+            self.warned.unplaced = true;
+            warn!(
+                "{} from {} is for all leaders that handle it: the sender exited before its container was known",
+                received.signal,
+                describe_sender(received)
             );
         }
     }

@@ -285,3 +285,17 @@ fn a_confined_sender_reaches_leaders_of_podinits_uid() {
     writeln!(sender.stdin()).unwrap();
     app.wait_for("own got 15");
 }
+
+#[test]
+fn a_confined_sender_does_not_reach_the_leader_of_its_own_container() {
+    if !have_root() {
+        return;
+    }
+    let mut attacked = Attacked::start();
+    let own = attacked.pod.uid();
+    let script =
+        format!("exec setpriv --reuid={own} --clear-groups sh -c 'kill -HUP 1; echo sent; read line'");
+    let mut attacker = attacked.pod.enter(VERSION_1, "app", &["sh", "-c", &script]);
+    attacker.wait_for("sent");
+    attacked.assert_unharmed("kill from its own container");
+}

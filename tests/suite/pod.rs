@@ -1,13 +1,15 @@
 //! Pod mode: PID 1 of a PID namespace that processes enter from outside, as those of containers do.
 
+use std::ffi::OsStr;
 use std::fs;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use crate::support::{
-    Running, as_process, eventually, finish, has_exited, have, have_root, helper, in_namespace, is_root,
-    kill, podinit, queue, say, status_field,
+    Running, as_process, children_of, eventually, finish, has_exited, have, have_root, helper, in_namespace,
+    is_root, kill, podinit, queue, say, status_field,
 };
 
 /// A pod: podinit as pause process, and a cgroup for each container.
@@ -28,6 +30,9 @@ pub enum Apart {
 
 pub const VERSION_1: Apart = Apart::Cgroups("/sys/fs/cgroup/pids");
 const VERSION_2: Apart = Apart::Cgroups("/sys/fs/cgroup/unified");
+
+/// Unlike the others, this one shows the cgroup of a process that exits.
+const CPUSET: Apart = Apart::Cgroups("/sys/fs/cgroup/cpuset");
 
 /// SigBlk of a process that blocks every signal but KILL and STOP, which cannot be blocked.
 const ALL_BLOCKED: &str = "fffffffffffbfeff";
@@ -53,7 +58,7 @@ impl Pod {
     }
 
     /// Starts `words` as a process that enters the pod, in the container of this name.
-    pub fn enter(&mut self, apart: Apart, container: &str, words: &[&str]) -> Running {
+    pub fn enter(&mut self, apart: Apart, container: &str, words: &[impl AsRef<OsStr>]) -> Running {
         let mut script = String::new();
         if let Apart::Cgroups(hierarchy) = apart {
             static NUMBER: AtomicU32 = AtomicU32::new(0);
@@ -63,7 +68,15 @@ impl Pod {
                 self.cgroups.push(Path::new(hierarchy).join(name));
             }
             let dir = self.cgroups[0].join(container);
-            fs::create_dir_all(&dir).expect("make a cgroup");
+            for dir in [&self.cgroups[0], &dir] {
+                fs::create_dir_all(dir).expect("make a cgroup");
+                // These are not inherited, and without them no process can enter.
+                for file in ["cpuset.cpus", "cpuset.mems"] {
+                    if let (Ok(all), true) = (fs::read(dir.join("..").join(file)), apart == CPUSET) {
+                        fs::write(dir.join(file), all).expect("write it");
+                    }
+                }
+            }
             if !self.cgroups.contains(&dir) {
                 self.cgroups.push(dir.clone());
             }
@@ -122,14 +135,14 @@ impl Drop for Pod {
 
 /// The pid in the outer namespace of the child of nsenter, which forks to enter a PID namespace.
 pub fn outer_pid(run: &Running) -> i32 {
-    crate::support::children_of(run.pid())[0]
+    children_of(run.pid())[0]
 }
 
 #[test]
 fn a_hang_up_reaches_leaders_that_would_receive_it_as_pid_1() {
     for apart in ways() {
         println!("case: {apart:?}");
-        let mut pod = Pod::start(&[]);
+        let mut pod = Pod::start(&["--target", "leaders"]);
         let mut app = pod.leader(apart, "app", "handler");
         let mut blocked = pod.leader(apart, "blocked", "thread");
         let sidecar = pod.leader(apart, "sidecar", "none");
@@ -160,11 +173,179 @@ fn a_hang_up_reaches_leaders_that_would_receive_it_as_pid_1() {
 fn a_leader_that_signals_pid_1_receives_the_signal() {
     for apart in ways() {
         println!("case: {apart:?}");
-        let mut pod = Pod::start(&[]);
-        let leader = helper("leader.py");
-        let mut app =
-            pod.enter(apart, "app", &["/usr/bin/python3", &leader, "app", "handler", "signals-init"]);
+        let mut pod = Pod::start(&["--target", "leaders"]);
+        let mut app = pod.enter(apart, "app", &signals_init());
         app.wait_for("app got 1");
+    }
+}
+
+/// A leader with handlers that sends PID 1 a SIGHUP when it is ready.
+fn signals_init() -> Vec<String> {
+    ["/usr/bin/python3", &helper("leader.py"), "app", "handler", "signals-init"].map(String::from).into()
+}
+
+/// Calls `send` while podinit does not run, so that what sends it a signal has exited before it looks.
+fn while_init_is_stopped(pod: &mut Pod, send: impl FnOnce(&mut Pod)) {
+    kill(pod.init, libc::SIGSTOP);
+    eventually("podinit is stopped", || status_field(pod.init, "State").starts_with('T'));
+    send(pod);
+    kill(pod.init, libc::SIGCONT);
+}
+
+/// A pod that can be stopped and continued.
+fn stoppable() -> Pod {
+    Pod::start(&["-r", "CONT:0"])
+}
+
+/// Checks that these leaders have received no signal that they have not been waited for.
+fn assert_spared(pod: &Pod, leaders: &mut [&mut Running]) {
+    // podinit handles these after all earlier ones, and they are for all. A handler may be called before that of an earlier
+    // signal, but not after that of a later one that is sent when it has been called.
+    for signal in [libc::SIGWINCH, libc::SIGUSR2] {
+        kill(pod.init, signal);
+        for leader in &mut *leaders {
+            let line = leader.wait_for("got");
+            assert!(
+                line.ends_with(&format!(" got {signal}")),
+                "{line} where {signal} was to be the next one"
+            );
+        }
+    }
+}
+
+const UNPLACED: &str = "the sender exited before its container was known";
+
+#[test]
+fn a_signal_from_a_container_is_for_its_leader_if_that_handles_it() {
+    for apart in ways() {
+        println!("case: {apart:?}");
+        let mut pod = Pod::start(&[]);
+        let mut app = pod.leader(apart, "app", "handler");
+        let mut waits = pod.leader(apart, "waits", "thread");
+        let mut other = pod.leader(apart, "other", "handler");
+        let _from_app = pod.exec(apart, "app", &app, &["sh", "-c", "kill -HUP 1; read line"]);
+        app.wait_for("app got 1");
+        // Sent by a child of the exec session.
+        let _from_waits =
+            pod.exec(apart, "waits", &waits, &["sh", "-c", "sh -c 'kill -USR1 1; read line'; :"]);
+        assert_eq!(waits.wait_for("got"), "waits got 10", "{apart:?}");
+        assert_spared(&pod, &mut [&mut app, &mut other]);
+        assert_eq!(pod.pause.stderr(), "", "{apart:?}");
+    }
+}
+
+#[test]
+fn a_signal_that_the_senders_own_leader_does_not_handle_is_for_the_others() {
+    for apart in ways() {
+        println!("case: {apart:?}");
+        let mut pod = Pod::start(&[]);
+        let sidecar = pod.leader(apart, "sidecar", "none");
+        let mut others = ["one", "two"].map(|name| pod.leader(apart, name, "handler"));
+        let _session = pod.exec(apart, "sidecar", &sidecar, &["sh", "-c", "kill -HUP 1; read line"]);
+        for other in &mut others {
+            other.wait_for("got 1");
+        }
+        assert!(fs::exists(format!("/proc/{}", outer_pid(&sidecar))).unwrap(), "{apart:?}");
+        assert_eq!(pod.pause.stderr(), "", "{apart:?}");
+    }
+}
+
+#[test]
+fn a_signal_from_a_leader_is_for_the_others() {
+    for apart in ways() {
+        println!("case: {apart:?}");
+        let mut pod = Pod::start(&[]);
+        let mut others = ["one", "two"].map(|name| pod.leader(apart, name, "handler"));
+        let mut app = pod.enter(apart, "app", &signals_init());
+        for other in &mut others {
+            other.wait_for("got 1");
+        }
+        app.wait_for("ready");
+        assert_spared(&pod, &mut [&mut app]);
+        assert_eq!(pod.pause.stderr(), "", "{apart:?}");
+    }
+}
+
+#[test]
+fn a_sender_that_is_a_zombie_is_placed_by_its_parent() {
+    for apart in ways() {
+        println!("case: {apart:?}");
+        let mut pod = stoppable();
+        let mut other = pod.leader(apart, "other", "handler");
+        let mut app = pod.leader(apart, "app", "handler");
+        // The shell becomes a program that reaps nothing.
+        let script = "read line; sh -c 'kill -HUP 1' & exec sleep 1000";
+        let mut session = pod.exec(apart, "app", &app, &["sh", "-c", script]);
+        let shell = outer_pid(&session);
+        while_init_is_stopped(&mut pod, |_| {
+            session.stdin().write_all(b"\n").unwrap();
+            eventually("the sender is a zombie", || {
+                let children = children_of(shell);
+                status_field(shell, "Name") == "sleep" && children.iter().any(|child| has_exited(*child))
+            });
+        });
+        assert_eq!(app.wait_for("got"), "app got 1", "{apart:?}");
+        assert_spared(&pod, &mut [&mut other]);
+        assert_eq!(pod.pause.stderr(), "", "{apart:?}");
+    }
+}
+
+#[test]
+fn an_exec_session_that_is_a_zombie_is_placed_by_its_cpuset() {
+    if !have_root() {
+        return;
+    }
+    let mut pod = stoppable();
+    let mut other = pod.leader(CPUSET, "other", "handler");
+    let mut app = pod.leader(CPUSET, "app", "handler");
+    let mut session = pod.exec(CPUSET, "app", &app, &["sh", "-c", "read line; kill -HUP 1"]);
+    let sender = outer_pid(&session);
+    while_init_is_stopped(&mut pod, |_| {
+        // Its parent, nsenter, is outside the pod, and does not reap it now.
+        session.kill(libc::SIGSTOP);
+        session.stdin().write_all(b"\n").unwrap();
+        eventually("the sender is a zombie", || has_exited(sender));
+    });
+    assert_eq!(app.wait_for("got"), "app got 1");
+    assert_spared(&pod, &mut [&mut other]);
+    assert_eq!(pod.pause.stderr(), "");
+    session.kill(libc::SIGCONT);
+}
+
+#[test]
+fn a_signal_whose_sender_is_gone_is_for_all_that_handle_it() {
+    for apart in ways() {
+        println!("case: {apart:?}");
+        let mut pod = stoppable();
+        let mut other = pod.leader(apart, "other", "handler");
+        let mut app = pod.leader(apart, "app", "handler");
+        for signal in [1, 10] {
+            while_init_is_stopped(&mut pod, |pod| {
+                let kill = format!("kill -{signal} 1");
+                drop(pod.exec(apart, "app", &app, &["sh", "-c", &kill]).finish());
+            });
+            for leader in [&mut app, &mut other] {
+                leader.wait_for(&format!(" got {signal}"));
+            }
+        }
+        assert_eq!(pod.pause.stderr().matches(UNPLACED).count(), 1, "{apart:?}");
+    }
+}
+
+#[test]
+fn a_signal_from_outside_is_for_all_that_handle_it() {
+    for apart in ways() {
+        println!("case: {apart:?}");
+        let mut pod = Pod::start(&[]);
+        let sidecar = pod.leader(apart, "sidecar", "none");
+        let mut leaders =
+            [("one", "handler"), ("two", "thread")].map(|(name, how)| pod.leader(apart, name, how));
+        kill(pod.init, libc::SIGHUP);
+        for leader in &mut leaders {
+            leader.wait_for("got 1");
+        }
+        assert!(fs::exists(format!("/proc/{}", outer_pid(&sidecar))).unwrap(), "{apart:?}");
+        assert_eq!(pod.pause.stderr(), "", "{apart:?}");
     }
 }
 
