@@ -20,6 +20,13 @@ const PATIENCE: Duration = Duration::from_millis(100);
 /// How long to wait after the second look. The time doubles with each look.
 const FIRST_PAUSE: Duration = Duration::from_micros(100);
 
+/// A leader of which it is to be found out what it does with a signal.
+struct Look<'a> {
+    container: &'a Container,
+    /// What was read of it at the last look.
+    before: Option<Status>,
+}
+
 impl Pod<'_> {
     /// Forwards a signal to the leaders that it is for, as far as it would have reached them as PID 1.
     pub(super) fn forward(&mut self, received: Received) {
@@ -70,85 +77,97 @@ impl Pod<'_> {
             list.retain(|id| containers.iter().any(|container| container.leader == *id));
         }
         let confined = self.is_confined(received);
-        let patience = Instant::now() + PATIENCE;
-        let target = self.config.pod_target;
-        for (n, container) in containers.iter().enumerate() {
-            let is_own = n == 0 && first_is_own;
+        let mut others = containers;
+        if first_is_own && let Some((own, behind)) = containers.split_first() {
+            others = behind;
+            let target = self.config.pod_target;
             // One that signals PID 1 means another process.
-            let is_sender =
-                target == PodTarget::Auto && is_own && received.sender == Some(container.leader.pid);
-            let received_it = !is_sender && self.forward_to(container, signal, received, confined, patience);
-            if is_own && (received_it || target == PodTarget::Sender) {
-                break;
+            let is_sender = target == PodTarget::Auto && received.sender == Some(own.leader.pid);
+            let received_it =
+                !is_sender && self.forward_to(std::slice::from_ref(own), signal, received, confined);
+            if received_it || target == PodTarget::Sender {
+                return;
             }
         }
+        self.forward_to(others, signal, received, confined);
     }
 
-    /// Forwards it to the leader of this container, and returns whether that handles it.
+    /// Forwards it to those leaders that handle it, and returns whether one does. All of them are looked at, and then those
+    /// again of which it is not known: so one leader that blocks the signal for long takes no time from the others.
     fn forward_to(
         &mut self,
-        container: &Container,
+        containers: &[Container],
         signal: Signal,
         received: Received,
         confined: bool,
-        patience: Instant,
     ) -> bool {
-        let leader = container.leader;
-        let name = Named(leader.pid);
-        if container.is_starting {
-            debug!("{name} has not executed its program yet");
-            return false;
+        let patience = Instant::now() + PATIENCE;
+        let mut pause = FIRST_PAUSE;
+        let mut any = false;
+        let mut open: Vec<Look> =
+            containers.iter().map(|container| Look { container, before: None }).collect();
+        for pass in 0.. {
+            let is_over = pass > 1 && Instant::now() > patience;
+            open.retain_mut(|look| match self.look(look, signal, received, confined) {
+                Some(received_it) => {
+                    any |= received_it;
+                    false
+                }
+                // One that was waited for in vain before is not waited for again: signals that follow must not be delayed by it.
+                None if is_over || pass > 0 && self.undecided.contains(&look.container.leader) => {
+                    self.warn_of_undecided(look.container.leader, signal);
+                    false
+                }
+                None => true,
+            });
+            if open.is_empty() {
+                return any;
+            }
+            if pass > 0 {
+                sleep(pause);
+                pause *= 2;
+            }
         }
-        let seen =
-            if container.is_placed() { self.look(leader, signal, patience) } else { Err(Errno::EINVAL) };
-        let (status, handling) = match seen {
-            Ok(seen) => seen,
-            Err(Errno::ESRCH) => return false,
+        any
+    }
+
+    /// Looks at a leader, and forwards the signal to it if it handles it. Returns whether it does; `None` if that is not
+    /// known yet.
+    fn look(&mut self, look: &mut Look, signal: Signal, received: Received, confined: bool) -> Option<bool> {
+        let leader = look.container.leader;
+        let name = Named(leader.pid);
+        if look.container.is_starting {
+            debug!("{name} has not executed its program yet");
+            return Some(false);
+        }
+        let now = if look.container.is_placed() { Status::read(leader.pid) } else { Err(Errno::EINVAL) };
+        let now = match now {
+            Ok(now) => now,
+            Err(Errno::ESRCH) => return Some(false),
             Err(_) => {
                 self.warn_of_unknown(leader);
-                return false;
+                return Some(false);
             }
         };
-        if handling != Handling::LookAgain {
-            self.undecided.retain(|id| *id != leader);
+        let handling = handling(look.before.as_ref(), &now, signal);
+        if handling == Handling::LookAgain {
+            look.before = Some(now);
+            return None;
         }
+        self.undecided.retain(|id| *id != leader);
         match handling {
-            Handling::Unknown => self.warn_of_unknown(leader),
-            Handling::DoesNot => debug!("{name} does not handle {signal}"),
-            Handling::LookAgain => self.warn_of_undecided(leader, signal),
-            Handling::Handles if confined && !status.may_be_signalled_by(self.uid) => {
+            Handling::Handles if confined && !now.may_be_signalled_by(self.uid) => {
                 debug!("{signal} from {} is not for {name}", describe_sender(received));
             }
             Handling::Handles => {
                 debug!("{signal} for {name}");
                 self.send(leader, signal, received.origin);
-                return true;
+                return Some(true);
             }
+            Handling::Unknown => self.warn_of_unknown(leader),
+            Handling::DoesNot | Handling::LookAgain => debug!("{name} does not handle {signal}"),
         }
-        false
-    }
-
-    /// What `leader` does with `signal`, looked at again until `patience` if need be. One that was waited for in vain before
-    /// is not waited for again: signals that follow must not be held up by it.
-    fn look(&self, leader: Identity, signal: Signal, patience: Instant) -> Result<(Status, Handling), Errno> {
-        let waits = !self.undecided.contains(&leader);
-        let mut pause = FIRST_PAUSE;
-        let mut before = None;
-        loop {
-            let now = Status::read(leader.pid)?;
-            let handling = handling(before.as_ref(), &now, signal);
-            if handling != Handling::LookAgain {
-                return Ok((now, handling));
-            }
-            if before.is_some() {
-                if !waits || Instant::now() + pause > patience {
-                    return Ok((now, handling));
-                }
-                sleep(pause);
-                pause *= 2;
-            }
-            before = Some(now);
-        }
+        Some(false)
     }
 
     fn warn_of_undecided(&mut self, leader: Identity, signal: Signal) {
