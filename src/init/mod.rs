@@ -11,8 +11,6 @@ pub mod workload;
 use std::os::fd::{AsFd, AsRawFd};
 use std::time::Instant;
 
-use nix::sched::sched_yield;
-
 use crate::config::{AtExit, Config, Subreaper, Target};
 use crate::handling::handles;
 use crate::mailbox::{Event, Mailbox};
@@ -145,14 +143,7 @@ impl Init<'_> {
                 Event::Deadline if kill_at.is_none_or(|kill_at| kill_at > Instant::now()) => {
                     self.send_for_changes()
                 }
-                Event::Signal(received) if received.signal == Signal::CHLD => {
-                    if received.sender != Some(self.main) {
-                        // An orphan, which can wait. Other processes on this processor may be about to exit as well, and
-                        // to reap several at once costs a third of reaping them one by one.
-                        let _ = sched_yield();
-                    }
-                    has_changes = true;
-                }
+                Event::Signal(received) if received.signal == Signal::CHLD => has_changes = true,
                 Event::Signal(received) => {
                     if received.signal == Signal::CONT {
                         self.job.continued();

@@ -87,6 +87,33 @@ static void orphans(int count)
     }
 }
 
+/* The same as ping, beside an orphan each millisecond and two processes that never sleep. */
+static void storm(int count)
+{
+    pid_t pids[3];
+    for (int i = 0; i < 3; i++) {
+        pids[i] = fork();
+        if (pids[i] < 0)
+            err(1, "fork");
+        while (pids[i] == 0) {
+            /* In a group of its own, where no signal is forwarded to. */
+            setpgid(0, 0);
+            if (i == 0) {
+                orphans(1);
+                usleep(1000);
+            }
+        }
+    }
+    while (count-- > 0) {
+        usleep(1000);
+        ping(1);
+    }
+    for (int i = 0; i < 3; i++) {
+        kill(pids[i], SIGKILL);
+        waitpid(pids[i], NULL, 0);
+    }
+}
+
 /* Runs the command of each line on stdin, prints a line after each, and exits at the end of stdin. */
 static void work(void)
 {
@@ -103,6 +130,8 @@ static void work(void)
             ping(count);
         else if (strcmp(command, "orphans") == 0)
             orphans(count);
+        else if (strcmp(command, "storm") == 0)
+            storm(count);
         putchar('\n');
         fflush(stdout);
     }
