@@ -27,9 +27,9 @@
 //!
 //! Used by all of these:
 //! - [`reap`]: reaps children
-//! - [`watch`]: says when a file has changed (`--watch`)
+//! - [`watch`]: says when a file has changed (`--watch`); `watch/paths`: what a path names
 //! - [`settle`]: closes what init was started with
-//! - [`procfs`], [`files`], [`bytes`]: read /proc, files, and texts
+//! - [`procfs`], [`hidepid`], [`files`], [`bytes`]: read /proc, and what it hides; files, and texts
 //! - [`logger`], [`quoted`]: write to stderr; foreign text in messages
 //! - [`signal`]: numbers, names and sets of signals
 //! - [`sys`]: every system call that nix lacks, and all `unsafe`
@@ -47,6 +47,7 @@ mod config;
 mod deliver;
 mod files;
 mod handling;
+mod hidepid;
 mod init;
 mod mailbox;
 mod namespace;

@@ -191,7 +191,7 @@ impl Status {
 }
 
 /// What is behind `name` in a line of /proc/PID/status.
-fn status_field<'t>(status: &'t [u8], name: &str) -> Option<&'t [u8]> {
+pub fn status_field<'t>(status: &'t [u8], name: &str) -> Option<&'t [u8]> {
     lines(status).find_map(|line| line.strip_prefix(name.as_bytes()))
 }
 
@@ -270,36 +270,10 @@ pub fn children(parent: Pid) -> Vec<Pid> {
     }
 }
 
-/// Whether /proc is there, and shows every process in the PID namespace.
-pub fn shows_everybody(own: Pid) -> bool {
-    is_own_proc(own)
-        && (!hides_some(&files::read_whole("/proc/self/mountinfo").unwrap_or_default()) || may_see_hidden())
-}
-
 /// Whether /proc is there, and is that of this PID namespace: another one has another process under init's pid, or shows
 /// init under another pid.
-fn is_own_proc(own: Pid) -> bool {
+pub fn is_own_proc(own: Pid) -> bool {
     read_proc_self(&mut [0; 16]).is_ok_and(|link| number(link, 10) == Some(own.get()))
-}
-
-/// Whether /proc was mounted with `hidepid`, which has it show each user only that user's own processes.
-pub fn hides_some(mountinfo: &[u8]) -> bool {
-    let hides = |option: &[u8]| {
-        option.strip_prefix(b"hidepid=").is_some_and(|value| value != b"0" && value != b"off")
-    };
-    lines(mountinfo).any(|line| {
-        let mut fields = line.split(|&byte| byte == b' ');
-        fields.nth(4) == Some(b"/proc")
-            && fields.next_back().is_some_and(|options| options.split(|&byte| byte == b',').any(hides))
-    })
-}
-
-/// Whether init has CAP_SYS_PTRACE: then /proc hides nothing from it.
-fn may_see_hidden() -> bool {
-    const CAP_SYS_PTRACE: u32 = 19;
-    let status = files::read_whole("/proc/self/status").unwrap_or_default();
-    let mask = status_field(&status, "CapEff:\t").and_then(|mask| number::<u64>(mask, 16));
-    mask.is_some_and(|mask| mask & 1 << CAP_SYS_PTRACE != 0)
 }
 
 #[cfg(test)]
@@ -372,6 +346,6 @@ mod tests {
         let stat = all.shown.iter().find(|stat| stat.id.pid == own).expect("the own one");
         assert_eq!(Ok(stat.id), Stat::read(own).map(|stat| stat.id));
         assert!(children(stat.parent.unwrap()).contains(&own));
-        assert!(shows_everybody(own));
+        assert!(crate::hidepid::shows_everybody(own));
     }
 }

@@ -9,6 +9,7 @@ use nix::errno::Errno;
 use super::ancestors::least_above;
 use crate::deliver::deliver;
 use crate::handling::handles;
+use crate::hidepid;
 use crate::mailbox::has_passed;
 use crate::procfs::{self, Identity, Named, Processes, Stat};
 use crate::signal::Signal;
@@ -75,7 +76,7 @@ impl Remaining {
                 // It has exited since /proc was read.
                 Some(Err(Errno::ESRCH)) => {}
                 Some(Err(_)) => return Left::Unseen,
-                None if all.unread.is_some() || !procfs::shows_everybody(self.own) => return Left::Unseen,
+                None if all.unread.is_some() || !hidepid::shows_everybody(self.own) => return Left::Unseen,
                 // Zombies, which a process outside has to reap.
                 None if all.shown.iter().all(|stat| stat.id.pid == self.own) && !have_children() => {
                     return Left::None;
@@ -167,7 +168,7 @@ impl Remaining {
     /// have had one: better twice than never. Any other init can then only send it to those that it sees.
     pub fn terminate(&mut self, signal: Signal, deadline: Option<Instant>) {
         let is_pid_1 = self.everybody.is_some();
-        let hides_some = is_pid_1 && !procfs::shows_everybody(self.own);
+        let hides_some = is_pid_1 && !hidepid::shows_everybody(self.own);
         // A process that forked meanwhile has a child that was not sent it; so until there is no new one. A process
         // that forks without an end must not postpone the deadline; its orphans raise SIGCHLD.
         for _ in 0..PASSES {

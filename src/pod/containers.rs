@@ -8,7 +8,7 @@
 use nix::errno::Errno;
 
 use crate::bytes::{lines, split_once};
-use crate::procfs::{self, Identity, Stat};
+use crate::procfs::{self, Identity, Stat, Status};
 use crate::sys::process::Pid;
 
 /// The containers in the PID namespace.
@@ -67,6 +67,26 @@ pub fn all(own: Pid) -> Containers {
         container.is_starting = starting.contains(&container.leader);
     }
     Containers { all, unread: processes.unread }
+}
+
+impl Containers {
+    /// Leaves out the container of the process `own`, and that of a pause process: podinit as one would forward the signal
+    /// to leaders that have received it.
+    pub fn keep_others(&mut self, own: Pid) {
+        if let Some(place) = Trace::read(own).container(&self.all, own) {
+            self.all.swap_remove(place);
+        }
+        self.all.retain(|container| container.leader.pid.get() != 1 || !is_pause(container.leader.pid));
+    }
+}
+
+/// Whether the PID 1 `pid` is a pause process. podinit with a workload has that as its child.
+fn is_pause(pid: Pid) -> bool {
+    match Status::read(pid).map(|status| status.name).as_deref() {
+        Ok(b"pause" | b"catatonit" | b"pod") => true,
+        Ok(b"podinit") => procfs::children(pid).is_empty(),
+        _ => false,
+    }
 }
 
 /// What /proc says of where a process is.

@@ -3,15 +3,13 @@
 
 use std::os::fd::{AsFd, AsRawFd};
 
-use super::containers::{Container, Trace};
 use super::state::Pod;
 use crate::config::Config;
 use crate::mailbox::{Event, Mailbox};
-use crate::procfs::{self, Status};
 use crate::settle::settle;
 use crate::signal::Signal;
 use crate::sys::privilege::own_uid;
-use crate::sys::process::{Pid, own_pid};
+use crate::sys::process::own_pid;
 use crate::watch::Watcher;
 
 /// Runs until SIGTERM or SIGINT, and returns the exit status.
@@ -39,23 +37,5 @@ pub fn run(config: &Config) -> u8 {
                 true
             }),
         }
-    }
-}
-
-/// Leaves out of `all` the container of the process `own`, and that of a pause process: podinit as one would forward the
-/// signal to leaders that have received it.
-pub fn keep_others(all: &mut Vec<Container>, own: Pid) {
-    if let Some(place) = Trace::read(own).container(all, own) {
-        all.swap_remove(place);
-    }
-    all.retain(|container| container.leader.pid.get() != 1 || !is_pause(container.leader.pid));
-}
-
-/// Whether the PID 1 `pid` is a pause process. podinit with a workload has that as its child.
-fn is_pause(pid: Pid) -> bool {
-    match Status::read(pid).map(|status| status.name).as_deref() {
-        Ok(b"pause" | b"catatonit" | b"pod") => true,
-        Ok(b"podinit") => procfs::children(pid).is_empty(),
-        _ => false,
     }
 }

@@ -3,12 +3,12 @@
 use nix::errno::Errno;
 
 use super::containers::{self, Containers};
-use super::sidecar;
 use crate::bytes::number;
 use crate::config::Config;
 use crate::deliver::deliver;
 use crate::files;
-use crate::procfs::{self, Identity, Named, Status};
+use crate::hidepid;
+use crate::procfs::{Identity, Named, Status};
 use crate::received::{Origin, Received};
 use crate::signal::Signal;
 use crate::sys::describe;
@@ -77,7 +77,7 @@ impl Pod<'_> {
         }
         let mut containers = containers::all(self.own);
         if self.is_sidecar {
-            sidecar::keep_others(&mut containers.all, self.own);
+            containers.keep_others(self.own);
         }
         if !self.warned.hidden && self.hides_some(&containers) {
             self.warned.hidden = true;
@@ -94,7 +94,7 @@ impl Pod<'_> {
     fn hides_some(&mut self, containers: &Containers) -> bool {
         let own = self.own;
         containers.unread.is_some()
-            || !*self.proc_shows_all.get_or_insert_with(|| procfs::shows_everybody(own))
+            || !*self.proc_shows_all.get_or_insert_with(|| hidepid::shows_everybody(own))
     }
 
     /// Warns of a leader of which /proc does not say what is needed.

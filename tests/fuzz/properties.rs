@@ -10,6 +10,7 @@ use crate::cli::persona::{self, Persona};
 use crate::cli::values;
 use crate::cli::{self, Command};
 use crate::config::Config;
+use crate::hidepid;
 use crate::logger;
 use crate::pod::containers::{self, Place};
 use crate::procfs::{self, Identity, Stat, Status};
@@ -317,7 +318,7 @@ fn are_together(one: &[Vec<&str>], other: &[Vec<&str>]) -> bool {
 /// Any text is a mountinfo; and in one of the kernel, hidepid is found at any place. The input is a mountinfo,
 /// or behind a byte 0xff the mount point and, behind another one, the options.
 pub fn mountinfo(input: &[u8]) {
-    let _ = (procfs::mount_id(input), procfs::hides_some(input));
+    let _ = (procfs::mount_id(input), hidepid::hides_some(input));
     let Some(input) = input.strip_prefix(b"\xff") else { return };
     let mut parts = input.splitn(2, |&byte| byte == 0xff).map(|part| {
         let escaped = part.iter().flat_map(|byte| match byte {
@@ -335,7 +336,7 @@ pub fn mountinfo(input: &[u8]) {
         .split(',')
         .filter_map(|option| option.strip_prefix("hidepid="))
         .any(|it| it != "0" && it != "off");
-    assert_eq!(procfs::hides_some(text.as_bytes()), point == "/proc" && last, "{text:?}");
+    assert_eq!(hidepid::hides_some(text.as_bytes()), point == "/proc" && last, "{text:?}");
 }
 
 /// Any passwd and group: a user or an error of one line, and never the number that setuid(2) takes for "as it is".

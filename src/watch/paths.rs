@@ -1,0 +1,163 @@
+//! What a path names: which watches report a change of it, and what stat(2) says of it.
+
+use std::ffi::CString;
+
+use nix::errno::Errno;
+use nix::fcntl::AtFlags;
+use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify};
+use nix::sys::stat::{FileStat, SFlag, fstatat, stat};
+
+use crate::files;
+use crate::sys::describe;
+use crate::sys::fd::read_link;
+
+/// How many links are followed (path_resolution(7)).
+const LINKS: u32 = 40;
+
+/// IN_MASK_ADD, which nix lacks: two paths may need the same directory.
+const MASK_ADD: AddWatchFlags = AddWatchFlags::from_bits_retain(libc::IN_MASK_ADD);
+
+/// A change of names in a directory.
+const NAMES: AddWatchFlags = AddWatchFlags::IN_CREATE
+    .union(AddWatchFlags::IN_DELETE)
+    .union(AddWatchFlags::IN_MOVE)
+    .union(AddWatchFlags::IN_DELETE_SELF)
+    .union(AddWatchFlags::IN_MOVE_SELF)
+    .union(MASK_ADD);
+
+/// And of what is in it.
+const CONTENT: AddWatchFlags = NAMES.union(AddWatchFlags::IN_MODIFY).union(AddWatchFlags::IN_ATTRIB);
+
+/// Makes an instance that watches these `paths`.
+///
+/// # Errors
+/// Which limit of inotify(7) is reached.
+pub fn watch(paths: impl Iterator<Item = &'static str>) -> Result<Inotify, String> {
+    let flags = InitFlags::IN_CLOEXEC | InitFlags::IN_NONBLOCK;
+    let inotify = Inotify::init(flags).map_err(|errno| {
+        format!("cannot watch files: {} (fs.inotify.max_user_instances, RLIMIT_NOFILE)", describe(errno))
+    })?;
+    for path in paths {
+        watch_path(&inotify, path).and_then(|()| watch_links(&inotify, path)).map_err(|errno| {
+            format!("cannot watch {path}: {} (fs.inotify.max_user_watches)", describe(errno))
+        })?;
+    }
+    Ok(inotify)
+}
+
+/// Watches what `path` names, the directory that holds it, and each one that holds a link on the way there: the name may be
+/// replaced. Where a name is not there, the directory that it would be in.
+fn watch_path(inotify: &Inotify, path: &str) -> Result<(), Errno> {
+    let mut left = path.to_owned();
+    let mut place = String::new();
+    let mut links = 0;
+    while !left.is_empty() {
+        let (name, behind) = left.split_once('/').unwrap_or((&left, ""));
+        match name {
+            "" | "." => left = behind.to_owned(),
+            ".." => {
+                place.truncate(place.rfind('/').unwrap_or(0));
+                left = behind.to_owned();
+            }
+            name => {
+                let here = format!("{place}/{name}");
+                let target = link(&here);
+                if !matches!(target, Err(Errno::EINVAL)) {
+                    add(inotify, &place, NAMES)?;
+                }
+                match target {
+                    Ok(target) if links < LINKS => {
+                        links += 1;
+                        if target.starts_with('/') {
+                            place.clear();
+                        }
+                        left = format!("{target}/{behind}");
+                    }
+                    // No link.
+                    Err(Errno::EINVAL) => {
+                        left = behind.to_owned();
+                        if left.is_empty() {
+                            add(inotify, &place, CONTENT)?;
+                        }
+                        place = here;
+                    }
+                    _ => return Ok(()),
+                }
+            }
+        }
+    }
+    add(inotify, &place, CONTENT)
+}
+
+/// Watches what the links in the directory `path` name. (Of its other entries the directory itself reports changes.)
+fn watch_links(inotify: &Inotify, path: &str) -> Result<(), Errno> {
+    let mut done = Ok(());
+    let _ = files::entries(path, &mut |_, name| {
+        let entry = format!("{path}/{}", name.to_string_lossy());
+        if done.is_ok() && link(&entry).is_ok() {
+            done = watch_path(inotify, &entry);
+        }
+    });
+    done
+}
+
+/// Adds a watch, by inotify_add_watch(2); an empty path is the root directory. What is not there, or may not be read, is left out: its directory reports most
+/// of its changes.
+fn add(inotify: &Inotify, path: &str, mask: AddWatchFlags) -> Result<(), Errno> {
+    let path = if path.is_empty() { "/" } else { path };
+    match inotify.add_watch(path, mask) {
+        Err(errno @ (Errno::ENOSPC | Errno::ENOMEM)) => Err(errno),
+        _ => Ok(()),
+    }
+}
+
+/// Where the link `path` points to.
+///
+/// # Errors
+/// EINVAL if it is no link; what readlink(2) says else.
+fn link(path: &str) -> Result<String, Errno> {
+    let mut target = [0; libc::PATH_MAX as usize];
+    let path = CString::new(path).or(Err(Errno::ENOENT))?;
+    let target = str::from_utf8(read_link(&path, &mut target)?);
+    target.map(str::to_owned).or(Err(Errno::ENOENT))
+}
+
+/// What stat(2) says of a file, links followed, as a number; and of a directory's entries.
+///
+/// # Errors
+/// What stat(2) says.
+pub fn state(path: &str) -> Result<u64, Errno> {
+    let file = stat(path)?;
+    if SFlag::from_bits_truncate(file.st_mode) & SFlag::S_IFMT != SFlag::S_IFDIR {
+        return Ok(number(&[], &file, true));
+    }
+    // Not when the directory was changed: of a file that was made and deleted nothing is left.
+    let mut all = number(&[], &file, false);
+    let read = files::entries(path, &mut |directory, name| {
+        // In any order; an entry that is a link to nothing counts by its name.
+        let of_entry = match fstatat(directory, name, AtFlags::empty()) {
+            Ok(entry) => number(name.to_bytes(), &entry, true),
+            Err(_) => mix(0, name.to_bytes()),
+        };
+        all = all.wrapping_add(of_entry);
+    });
+    Ok(if read.is_ok() { all } else { number(&[], &file, true) })
+}
+
+/// A number for the file `name`, by its device and inode; and by its size and mtime if its `content` counts.
+fn number(name: &[u8], file: &FileStat, content: bool) -> u64 {
+    // The bytes as they are: the width of these fields depends on the machine.
+    let all = mix(mix(mix(0, name), &file.st_dev.to_ne_bytes()), &file.st_ino.to_ne_bytes());
+    if !content {
+        return all;
+    }
+    let all = mix(mix(all, &file.st_size.to_ne_bytes()), &file.st_mtime.to_ne_bytes());
+    mix(all, &file.st_mtime_nsec.to_ne_bytes())
+}
+
+/// FNV-1a, 64 bits.
+fn mix(before: u64, bytes: &[u8]) -> u64 {
+    bytes.iter().fold(before ^ 0xcbf2_9ce4_8422_2325, |hash, byte| {
+        (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)
+    })
+}
