@@ -143,6 +143,9 @@ fn a_secret_that_podinit_may_not_read_is_watched() {
     app.wait_for("got 1");
     fs::OpenOptions::new().write(true).open(&secret).unwrap().set_len(0).unwrap();
     app.wait_for("got 1");
+    // A process that changes its uid is no longer killed with its parent (PR_SET_PDEATHSIG).
+    app.signal_init(libc::SIGTERM);
+    app.finish();
 }
 
 #[test]
