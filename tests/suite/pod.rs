@@ -764,6 +764,10 @@ fn pause_by_name_and_its_version() {
     // Where it is not PID 1 it warns, forwards no SIGHUP, and exits on SIGTERM.
     let run = Running::start(&mut as_process(&["--pause"]));
     run.wait_for_stderr("not PID 1");
+    // What root sends before podinit has changed its uid is dropped.
+    eventually("podinit keeps CAP_KILL alone", || {
+        !is_root() || status_field(run.pid(), "CapEff") == "0000000000000020"
+    });
     run.kill(libc::SIGHUP);
     run.kill(libc::SIGTERM);
     assert_eq!(run.finish().code, Some(0));
