@@ -121,7 +121,8 @@ fn interactive_bash_has_job_control() {
     let mut typist = pid_1_with_terminal(&["bash", "--norc", "-i"]);
     typist.sees("> ").types("echo $((40+2)) $(ps -o sid= -p 1)\n").sees("42").sees("1");
     // ^C interrupts the foreground job alone.
-    typist.types("sh -c 'echo be''gun; exec sleep 1000'\n").sees("begun").types("\x03").sees("> ");
+    // (dash loses a ^C that comes while it executes a program in its own place.)
+    typist.types("sh -c 'echo be''gun; sleep 1000; :'\n").sees("begun").types("\x03").sees("> ");
     typist.types("echo $((40+3))\n").sees("43");
     // ^Z stops it, and fg continues it.
     let job = helper("resumed.py");
