@@ -11,7 +11,9 @@ use std::sync::mpsc::{Receiver, channel};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use crate::support::{children_of, eventually, helper, kill, podinit, scratch, status_field, unshare};
+use crate::support::{
+    children_of, eventually, helper, kill, podinit, scratch, status_field, unshare, with_default_signals,
+};
 
 /// A program on a terminal of its own. The test types and reads.
 pub struct Typist {
@@ -46,6 +48,7 @@ impl Typist {
                 Ok(())
             });
         }
+        with_default_signals(&mut command);
         let child = command.spawn().expect("spawn");
         drop(slave);
         drop(command);

@@ -279,7 +279,7 @@ impl Drop for Running {
 
 /// Makes the command start with every disposition at its default and no signal blocked. The test runner may have
 /// others (`nohup cargo test`, `cargo test &`).
-fn with_default_signals(command: &mut Command) {
+pub fn with_default_signals(command: &mut Command) {
     let reset = || {
         for signal in 1..=64 {
             unsafe { libc::signal(signal, libc::SIG_DFL) };
