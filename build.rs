@@ -35,7 +35,9 @@ fn main() {
     for (name, archive) in LIBRARIES {
         symlink(find(archive), folder.join(name)).expect("OUT_DIR can be written");
     }
-    for argument in ["-static", "-no-pie", &format!("-L{}", folder.display())] {
+    // The C library and libgcc call one another: libgcc has printf's arithmetic of long double.
+    let group = ["-Wl,--start-group", "-lc", "-lgcc", "-lgcc_eh", "-Wl,--end-group"];
+    for argument in ["-static", "-no-pie", &format!("-L{}", folder.display())].into_iter().chain(group) {
         println!("cargo::rustc-link-arg-bins={argument}");
     }
 }
