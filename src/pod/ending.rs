@@ -219,7 +219,8 @@ impl Ending {
         }
     }
 
-    /// The next leader to be waited for; the others follow in their turn. An error if it may not have exited, but no pidfd can be opened.
+    /// The next leader to be waited for; the others follow in their turn. An error if it may not have exited, but no
+    /// pidfd can be opened.
     fn next_leader(&mut self) -> Option<Result<PidFd, Errno>> {
         for leaders in [&mut self.awaited, &mut self.limited] {
             while let Some(id) = leaders.last() {

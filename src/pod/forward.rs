@@ -113,7 +113,7 @@ impl Pod<'_> {
                     any |= received_it;
                     false
                 }
-                // One that was waited for in vain before is not waited for again: signals that follow must not be delayed by it.
+                // One that was waited for in vain before is not waited for again: it must not delay signals that follow.
                 None if is_over || pass > 0 && self.undecided.contains(&look.container.leader) => {
                     self.warn_of_undecided(look.container.leader, signal);
                     false

@@ -101,8 +101,8 @@ fn watch_links(inotify: &Inotify, path: &str) -> Result<(), Errno> {
     done
 }
 
-/// Adds a watch, by inotify_add_watch(2); an empty path is the root directory. What is not there, or may not be read, is left out: its directory reports most
-/// of its changes.
+/// Adds a watch, by inotify_add_watch(2); an empty path is the root directory. What is not there, or may not be read, is
+/// left out: its directory reports most of its changes.
 fn add(inotify: &Inotify, path: &str, mask: AddWatchFlags) -> Result<(), Errno> {
     let path = if path.is_empty() { "/" } else { path };
     match inotify.add_watch(path, mask) {

@@ -198,6 +198,28 @@ fn a_limit_of_inotify_is_an_error_at_the_start() {
 }
 
 #[test]
+fn a_limit_that_is_reached_later_loses_no_change() {
+    let file = scratch("watch").join("file");
+    fs::write(&file, "0").unwrap();
+    let script = "\"$@\" & read line; echo 0 >/proc/sys/user/max_inotify_instances; echo one >\"$0\"
+        read line; echo 1000 >/proc/sys/user/max_inotify_instances; echo raised; read line; kill $!; wait";
+    let mut command = Command::new("unshare");
+    command.args(["-Ur", "sh", "-c", script]).arg(&file).arg(podinit());
+    command.args(["--watch", text(&file), "--", "python3", &helper("reload.py")]).arg(&file);
+    let mut app = Running::start_with_stdin(&mut command, std::process::Stdio::piped());
+    app.wait_for("ready");
+    std::io::Write::write_all(app.stdin(), b"\n").unwrap();
+    app.wait_for_stderr("trying again each second");
+    assert_eq!(app.wait_for("got"), "got 1 one");
+    std::io::Write::write_all(app.stdin(), b"\n").unwrap();
+    app.wait_for("raised");
+    fs::write(&file, "two").unwrap();
+    assert_eq!(app.wait_for("got"), "got 1 two");
+    std::io::Write::write_all(app.stdin(), b"\n").unwrap();
+    app.finish();
+}
+
+#[test]
 fn a_main_process_that_does_not_handle_the_signal_lives() {
     let file = scratch("watch").join("file");
     fs::write(&file, "0").unwrap();
