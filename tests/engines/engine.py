@@ -68,6 +68,16 @@ class Engine:
             self.attempt("kill", name)
             self.attempt("rm", "--force", name)
 
+    @contextlib.contextmanager
+    def created(self, image):
+        """The name of a container that is not started, which is removed when the block ends."""
+        name = self.name("container")
+        self("create", f"--name={name}", *self.confine, image)
+        try:
+            yield name
+        finally:
+            self.attempt("rm", "--force", name)
+
     def volume(self):
         """A new directory to be shared with a container, as /data."""
         directory = tempfile.mkdtemp(dir=self.directory)

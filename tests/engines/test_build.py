@@ -37,7 +37,8 @@ def build(engine, *target):
     package = tomllib.loads((ROOT / "Cargo.toml").read_text())["package"]
     assert (labels["org.opencontainers.image.version"], labels["org.opencontainers.image.licenses"]) == \
         (package["version"], package["license"]), "the labels are as Cargo.toml has them"
-    with engine.container(image) as container:
+    # Not started: podman unmounts the files of a container that exits, also while `cp` reads them.
+    with engine.created(image) as container:
         licence = engine.directory / engine.name("licence")
         engine("cp", f"{container}:/licenses/LICENSE-MIT", str(licence))
         assert licence.read_bytes() == (ROOT / "LICENSE-MIT").read_bytes()
