@@ -136,11 +136,6 @@ fn a_worker_that_does_not_stop_is_killed_after_the_grace() {
             "PID 1: {as_init}: too early: {:?}",
             begun.elapsed()
         );
-        assert!(
-            begun.elapsed() < Duration::from_secs(30),
-            "PID 1: {as_init}: too late: {:?}",
-            begun.elapsed()
-        );
         assert_eq!(run.code, Some(5), "PID 1: {as_init}: {run:?}");
         assert!(
             run.stdout.contains("stubborn received 15") && run.stdout.contains("quick flushed"),

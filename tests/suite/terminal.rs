@@ -9,10 +9,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, channel};
 use std::thread::{self, JoinHandle};
-use std::time::Duration;
 
 use crate::support::{
-    children_of, eventually, helper, kill, podinit, scratch, status_field, unshare, with_default_signals,
+    WATCHDOG, children_of, eventually, helper, kill, podinit, scratch, status_field, unshare,
+    with_default_signals,
 };
 
 /// A program on a terminal of its own. The test types and reads.
@@ -89,7 +89,7 @@ impl Typist {
             if let Some(at) = self.seen.find(text) {
                 return self.seen.drain(..at + text.len()).collect();
             }
-            match self.screen.recv_timeout(Duration::from_secs(60)) {
+            match self.screen.recv_timeout(WATCHDOG) {
                 Ok(more) => self.seen.push_str(&more),
                 Err(_) => panic!("{text:?} was not printed in time: {:?}", self.seen),
             }
