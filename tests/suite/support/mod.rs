@@ -6,8 +6,9 @@ mod files;
 mod skipping;
 
 use std::ffi::OsStr;
-use std::fs;
+use std::fs::{self, OpenOptions};
 use std::io::{BufRead, BufReader, Read, Write};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -112,7 +113,12 @@ pub struct Running {
     seen: Vec<String>,
     stderr: Arc<Mutex<String>>,
     stderr_reader: Option<JoinHandle<()>>,
+    /// The pipes of stdout and stderr.
+    pipes: [OwnedFd; 2],
 }
+
+/// What [`Running::finish`] writes to both pipes, behind all that the command has written.
+const END: &str = "\0END\n";
 
 impl Running {
     pub fn start(command: &mut Command) -> Running {
@@ -123,12 +129,18 @@ impl Running {
         command.stdin(stdin).stdout(Stdio::piped()).stderr(Stdio::piped());
         with_default_signals(command);
         let mut child = command.spawn().unwrap_or_else(|e| panic!("{command:?}: {e}"));
-        let stdout = BufReader::new(child.stdout.take().expect("piped"));
+        let stdout = child.stdout.take().expect("piped");
         let mut stderr_pipe = child.stderr.take().expect("piped");
+        let pipes = [stdout.as_fd(), stderr_pipe.as_fd()].map(|pipe| pipe.try_clone_to_owned().expect("dup"));
         let (sender, lines) = channel();
         thread::spawn(move || {
-            for line in stdout.split(b'\n').map_while(Result::ok) {
-                if sender.send(String::from_utf8_lossy(&line).into_owned()).is_err() {
+            for line in BufReader::new(stdout).split(b'\n').map_while(Result::ok) {
+                let last = line.strip_suffix(END.trim_end().as_bytes());
+                let text = String::from_utf8_lossy(last.unwrap_or(&line)).into_owned();
+                if last.is_none() || !text.is_empty() {
+                    let _ = sender.send(text);
+                }
+                if last.is_some() {
                     return;
                 }
             }
@@ -138,10 +150,14 @@ impl Running {
         let stderr_reader = thread::spawn(move || {
             let mut buffer = [0; 4096];
             while let Ok(n @ 1..) = stderr_pipe.read(&mut buffer) {
-                sink.lock().unwrap().push_str(&String::from_utf8_lossy(&buffer[..n]));
+                let mut text = sink.lock().unwrap();
+                text.push_str(&String::from_utf8_lossy(&buffer[..n]));
+                if let Some(end) = text.find(END) {
+                    return text.truncate(end);
+                }
             }
         });
-        Running { child, lines, seen: Vec::new(), stderr, stderr_reader: Some(stderr_reader) }
+        Running { child, lines, seen: Vec::new(), stderr, stderr_reader: Some(stderr_reader), pipes }
     }
 
     /// The pid of the command: that of unshare, where the command is unshare.
@@ -247,16 +263,15 @@ impl Running {
             }
             assert!(Instant::now() < deadline, "the command does not exit: {}", self.report());
         };
-        // A pipe ends when no process has it open. Where podinit is not PID 1, a process may outlive it: what has
-        // been written by then is enough.
-        while let Ok(line) = self.lines.recv_timeout(Duration::from_millis(500)) {
-            self.seen.push(line);
+        // A pipe ends when no process has it open. Where podinit is not PID 1, a process may outlive it: what has been
+        // written by then is enough.
+        for pipe in &self.pipes {
+            let path = format!("/proc/self/fd/{}", pipe.as_raw_fd());
+            let mut write_end = OpenOptions::new().write(true).open(path).expect("a pipe");
+            write_end.write_all(END.as_bytes()).expect("there is a reader");
         }
-        let reader = self.stderr_reader.take().expect("not joined yet");
-        let deadline = Instant::now() + Duration::from_millis(500);
-        while !reader.is_finished() && Instant::now() < deadline {
-            thread::sleep(Duration::from_millis(1));
-        }
+        self.wait_for_end_of_output();
+        self.stderr_reader.take().expect("not joined yet").join().expect("it does not panic");
         let mut stdout = self.seen.join("\n");
         if !stdout.is_empty() {
             stdout.push('\n');
