@@ -55,12 +55,12 @@ const NOT_EXECUTED: u32 = 0x40;
 /// PF_KTHREAD: a thread of the kernel's.
 const KERNEL_THREAD: u32 = 0x0020_0000;
 
-/// A pid and the time it was given out, in clock ticks since the machine's start: no two processes
-/// share both.
+/// A pid and the time it was given out, in clock ticks since the machine's start: no two processes share both. Ordered by
+/// the time; those of one tick by their pids.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Identity {
-    pub pid: Pid,
     pub start: u64,
+    pub pid: Pid,
 }
 
 impl Stat {

@@ -59,13 +59,9 @@ pub fn umask(text: &[u8]) -> Option<u32> {
 /// `PATH` or `PATH:SIGNAL`: a path from the root, since init changes its working directory.
 pub fn watch(value: &'static CStr) -> Option<Watch> {
     let text = value.to_str().ok()?;
-    let (path, signal) = match text.rsplit_once(':') {
-        Some((path, name)) => match signal::parse(name.as_bytes()) {
-            Some(signal) => (path, signal),
-            None => (text, Signal::HUP),
-        },
-        None => (text, Signal::HUP),
-    };
+    let colon = text.bytes().rposition(|byte| byte == b':');
+    let named = colon.and_then(|at| Some((&text[..at], signal::parse(&text.as_bytes()[at + 1..])?)));
+    let (path, signal) = named.unwrap_or((text, Signal::HUP));
     path.starts_with('/').then_some(Watch { path, signal })
 }
 

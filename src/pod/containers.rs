@@ -47,23 +47,22 @@ pub enum Place {
 /// Reads which containers there are.
 pub fn all(own: Pid) -> Containers {
     let processes = procfs::processes();
-    let starting: Vec<Identity> = processes
-        .shown
-        .iter()
-        .filter(|stat| stat.parent.is_none() && stat.has_not_executed())
-        .map(|stat| stat.id)
-        .collect();
-    let entered: Vec<(Identity, Option<Vec<u8>>)> = processes
-        .shown
-        .iter()
-        .filter(|stat| stat.parent.is_none() && stat.id.pid != own)
-        .map(|stat| (stat.id, procfs::cgroups(stat.id.pid)))
-        .collect();
+    let (mut entered, mut starting) = (Vec::new(), Vec::new());
+    for stat in processes.shown.iter().filter(|stat| stat.parent.is_none() && stat.id.pid != own) {
+        entered.push(stat.id);
+        if stat.has_not_executed() {
+            starting.push(stat.id);
+        }
+    }
+    // By the time of their start.
+    entered.sort_unstable();
     let own_cgroups = procfs::cgroups(own);
-    let by_mounts = |pid| procfs::first_mount(pid).map_or(Place::Unknown, Place::Mounts);
-    let place =
-        |(id, cgroups): (Identity, Option<Vec<u8>>)| (id, place(cgroups, &own_cgroups, || by_mounts(id.pid)));
-    let mut all = group(entered.into_iter().map(place).collect());
+    let mut all = Vec::new();
+    for id in entered {
+        let by_mounts = || procfs::first_mount(id.pid).map_or(Place::Unknown, Place::Mounts);
+        let place = place(procfs::cgroups(id.pid), &own_cgroups, by_mounts);
+        add(&mut all, id, place);
+    }
     for container in &mut all {
         container.is_starting = starting.contains(&container.leader);
     }
@@ -145,22 +144,16 @@ fn place(cgroups: Option<Vec<u8>>, own: &Option<Vec<u8>>, by_mounts: impl FnOnce
     if cgroups == *own { by_mounts() } else { cgroups.map_or(Place::Unknown, Place::Cgroups) }
 }
 
-/// Puts processes that entered the PID namespace into their containers.
-pub fn group(mut entered: Vec<(Identity, Place)>) -> Vec<Container> {
-    // By the time of their start; those of one clock tick in the order of their pids.
-    entered.sort_unstable_by_key(|(id, _)| (id.start, id.pid));
-    let mut containers: Vec<Container> = Vec::new();
-    for (id, place) in entered {
-        // Almost always a place that is known already, which is quick to see.
-        if place != Place::Unknown && containers.iter().any(|container| container.places.contains(&place)) {
-            continue;
-        }
-        match containers.iter_mut().find(|container| container.has(&place)) {
-            Some(container) => container.places.push(place),
-            None => containers.push(Container { leader: id, is_starting: false, places: vec![place] }),
-        }
+/// Puts a process that entered the PID namespace, later than those before it, into its container.
+pub fn add(containers: &mut Vec<Container>, id: Identity, place: Place) {
+    // Almost always a place that is known already, which is quick to see.
+    if place != Place::Unknown && containers.iter().any(|container| container.places.contains(&place)) {
+        return;
     }
-    containers
+    match containers.iter_mut().find(|container| container.has(&place)) {
+        Some(container) => container.places.push(place),
+        None => containers.push(Container { leader: id, is_starting: false, places: vec![place] }),
+    }
 }
 
 impl Container {
@@ -215,6 +208,15 @@ fn is_below(path: &[u8], top: &[u8]) -> bool {
 mod tests {
     use super::*;
 
+    /// The containers of processes that entered in any order.
+    fn group(entered: impl IntoIterator<Item = (Identity, Place)>) -> Vec<Container> {
+        let mut entered: Vec<_> = entered.into_iter().collect();
+        entered.sort_by_key(|(id, _)| *id);
+        let mut containers = Vec::new();
+        entered.into_iter().for_each(|(id, place)| add(&mut containers, id, place));
+        containers
+    }
+
     fn id(pid: i32, start: u64) -> Identity {
         Identity { pid: Pid::new(pid).unwrap(), start }
     }
@@ -222,10 +224,7 @@ mod tests {
     fn leaders(entered: &[(i32, u64, &str)]) -> Vec<i32> {
         let place =
             |&(pid, start, cgroups): &(i32, u64, &str)| (id(pid, start), Place::Cgroups(cgroups.into()));
-        group(entered.iter().map(place).collect())
-            .iter()
-            .map(|container| container.leader.pid.get())
-            .collect()
+        group(entered.iter().map(place)).iter().map(|container| container.leader.pid.get()).collect()
     }
 
     #[test]
@@ -260,7 +259,7 @@ mod tests {
     #[test]
     fn a_container_is_known_by_its_leader_or_its_place() {
         let container = |pid, cgroups: &str| {
-            group(vec![(id(pid, pid as u64), Place::Cgroups(cgroups.into()))]).swap_remove(0)
+            group([(id(pid, pid as u64), Place::Cgroups(cgroups.into()))]).swap_remove(0)
         };
         let one = container(7, "0::/pod/a");
         let other = |pid, cgroups| one.is_same(&container(pid, cgroups));
@@ -276,7 +275,7 @@ mod tests {
         let with_place = |(n, (cgroups, mount)): (usize, (&str, u32))| {
             (id(n as i32 + 2, n as u64), place(Some(cgroups.into()), &own, || Place::Mounts(mount)))
         };
-        assert_eq!(group(entered.into_iter().enumerate().map(with_place).collect()).len(), 3);
+        assert_eq!(group(entered.into_iter().enumerate().map(with_place)).len(), 3);
     }
 
     #[test]
@@ -285,7 +284,7 @@ mod tests {
             let with_place = |(n, mount): (usize, Option<u32>)| {
                 (id(n as i32 + 2, n as u64), mount.map_or(Place::Unknown, Place::Mounts))
             };
-            group(mounts.into_iter().enumerate().map(with_place).collect())
+            group(mounts.into_iter().enumerate().map(with_place))
         };
         assert_eq!(entered([Some(1), Some(2), Some(1)]).len(), 2);
         // Each of these may be a leader.

@@ -56,7 +56,7 @@ fn watch_path(inotify: &Inotify, path: &str) -> Result<(), Errno> {
         match name {
             "" | "." => left = behind.to_owned(),
             ".." => {
-                place.truncate(place.rfind('/').unwrap_or(0));
+                place.truncate(place.bytes().rposition(|byte| byte == b'/').unwrap_or(0));
                 left = behind.to_owned();
             }
             name => {
