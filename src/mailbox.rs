@@ -22,10 +22,30 @@ use crate::sys::signal::{receive, to_nix};
 pub enum Event {
     /// A signal has arrived.
     Signal(Received),
-    /// The other descriptor is readable: a non-child has exited, or a file may have changed.
-    Readable,
+    /// The other descriptor is ready: a process has exited, or a file may have changed.
+    Ready,
     /// The deadline has passed.
     Deadline,
+}
+
+/// Another descriptor that a [`Mailbox`] waits for, and what it is to report.
+#[derive(Clone, Copy)]
+pub struct Other<'a>(BorrowedFd<'a>, PollFlags);
+
+impl<'a> Other<'a> {
+    /// `fd`, until it is readable.
+    pub fn readable(fd: BorrowedFd<'a>) -> Other<'a> {
+        Other(fd, PollFlags::POLLIN)
+    }
+
+    /// `fd`, until it has hung up, as a pidfd has when the process has been reaped.
+    pub fn hung_up(fd: BorrowedFd<'a>) -> Other<'a> {
+        Other(fd, PollFlags::empty())
+    }
+
+    fn to_poll(self) -> PollFd<'a> {
+        PollFd::new(self.0, self.1)
+    }
 }
 
 /// How soon to look again where no event says that a process has exited.
@@ -121,9 +141,9 @@ impl Mailbox {
         Ok(Mailbox { fd, own, blocks: Cell::new(true), reads: Cell::new(0), turn })
     }
 
-    /// Waits for whatever comes first: a signal, that `other` is readable, or the deadline. With neither
-    /// of the last two it is one blocking read.
-    pub fn next(&self, deadline: Option<Instant>, other: Option<BorrowedFd>) -> Event {
+    /// Waits for what comes first: a signal, that `other` is ready, or the deadline. With neither of the last two it is one
+    /// blocking read.
+    pub fn next(&self, deadline: Option<Instant>, other: Option<Other>) -> Event {
         loop {
             // Before a signal is read: a flood of signals must not postpone it.
             if has_passed(deadline) {
@@ -154,7 +174,7 @@ impl Mailbox {
     /// # Errors
     /// What poll(2), read(2) and fcntl(2) say: EINVAL if RLIMIT_NOFILE was lowered to fewer descriptors than there are
     /// to wait for; ENOMEM; EINTR after a stop and a continuation (signal(7)).
-    fn wait(&self, deadline: Option<Instant>, other: Option<BorrowedFd>) -> Result<Option<Event>, Errno> {
+    fn wait(&self, deadline: Option<Instant>, other: Option<Other>) -> Result<Option<Event>, Errno> {
         let taken = self.take_out_of_turn();
         if taken.is_some() {
             return Ok(taken.map(Event::Signal));
@@ -162,15 +182,18 @@ impl Mailbox {
         // After poll a read must not wait: a SIGCONT and a SIGSTOP sent in between take each other away.
         self.set_blocking(deadline.is_none() && other.is_none())?;
         if !self.blocks.get() {
-            let readable = |fd| PollFd::new(fd, PollFlags::POLLIN);
-            let mut fds = [readable(self.fd.as_fd()), readable(other.unwrap_or(self.fd.as_fd()))];
+            let signals = Other::readable(self.fd.as_fd());
+            let mut fds = [signals.to_poll(), other.unwrap_or(signals).to_poll()];
             let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
             // Not one more than needed: poll fails where there are more than descriptors allowed.
             let fds = &mut fds[..1 + usize::from(other.is_some())];
             poll(fds, left.map_or(PollTimeout::NONE, timeout))?;
+            // First: a flood of signals must not postpone it.
+            if fds.get(1).is_some_and(|fd| fd.any() == Some(true)) {
+                return Ok(Some(Event::Ready));
+            }
             if fds[0].any() != Some(true) {
-                let ended = fds.get(1).is_some_and(|fd| fd.any() == Some(true));
-                return Ok(ended.then_some(Event::Readable));
+                return Ok(None);
             }
         }
         Ok(self.fd.read_signal()?.and_then(|info| self.received(info)).map(Event::Signal))
@@ -205,13 +228,13 @@ impl Mailbox {
     }
 
     /// Waits in another way, for 100 ms at the most, where the usual one has failed.
-    fn wait_without_descriptor(&self, deadline: Option<Instant>, other: Option<BorrowedFd>) -> Option<Event> {
+    fn wait_without_descriptor(&self, deadline: Option<Instant>, other: Option<Other>) -> Option<Event> {
         let left = deadline.map_or(MOMENT, |deadline| deadline.saturating_duration_since(Instant::now()));
         let moment = left.min(MOMENT);
         match receive(SignalSet::ALL, moment) {
             Ok(Some(info)) => self.received(info).map(Event::Signal),
             // The other descriptor cannot be waited for, so the caller has to look.
-            Ok(None) => other.map(|_| Event::Readable),
+            Ok(None) => other.map(|_| Event::Ready),
             Err(_) => {
                 sleep(moment);
                 None

@@ -2,6 +2,7 @@
 
 use nix::errno::Errno;
 
+use super::main_process::MainProcess;
 use super::remaining::Remaining;
 use crate::config::{Config, Target};
 use crate::deliver::deliver;
@@ -11,7 +12,7 @@ use crate::signal::Signal;
 use crate::sys::describe;
 use crate::sys::process::Pid;
 use crate::sys::session::Session;
-use crate::sys::signal::{Queued, kill_group, kill_process, queue};
+use crate::sys::signal::Queued;
 
 /// Whether a process is one of those that signals are forwarded to.
 pub fn is_target(target: Target, main: Pid, stat: &Stat) -> bool {
@@ -25,19 +26,23 @@ pub fn is_target(target: Target, main: Pid, stat: &Stat) -> bool {
 /// Forwards signals to the workload.
 pub struct Forwarder<'a> {
     config: &'a Config,
-    main: Pid,
     warned: bool,
 }
 
 impl Forwarder<'_> {
-    /// One for the workload with this main process.
-    pub fn new(config: &Config, main: Pid) -> Forwarder<'_> {
-        Forwarder { config, main, warned: false }
+    /// One that forwards as `config` says.
+    pub fn new(config: &Config) -> Forwarder<'_> {
+        Forwarder { config, warned: false }
     }
 
-    /// Forwards a signal that has arrived, and notes in `remaining` which processes have been sent SIGTERM by it. Returns
-    /// the signal that was sent, if one was.
-    pub fn forward(&mut self, received: Received, remaining: &mut Remaining) -> Option<Signal> {
+    /// Forwards a signal that has arrived to the workload with this main process, and notes in `remaining` which processes
+    /// have been sent SIGTERM by it. Returns the signal that was sent, if one was.
+    pub fn forward(
+        &mut self,
+        received: Received,
+        main: &MainProcess,
+        remaining: &mut Remaining,
+    ) -> Option<Signal> {
         let Received { signal: arrived, origin, sender, uid } = received;
         let Some(signal) = self.config.rewritten(arrived) else {
             debug!("{arrived} is dropped (--rewrite)");
@@ -51,11 +56,11 @@ impl Forwarder<'_> {
             return None;
         }
         let terminates = Some(signal) == self.config.rewritten(Signal::TERM);
-        let chosen = |stat: &Stat| is_target(self.config.target, self.main, stat);
+        let chosen = |stat: &Stat| is_target(self.config.target, main.pid, stat);
         let before = if terminates { remaining.about_to_terminate(&chosen) } else { Vec::new() };
         let sent = match origin {
-            Origin::Queued(queued) => self.queue(signal, queued, remaining),
-            Origin::Kernel | Origin::Process | Origin::Other => self.kill(signal, remaining),
+            Origin::Queued(queued) => self.queue(signal, queued, main, remaining),
+            Origin::Kernel | Origin::Process | Origin::Other => self.kill(signal, main, remaining),
         };
         // One that has left the group meanwhile may not have got it. A second SIGTERM is better than none.
         let got_it = |id: Identity| {
@@ -83,12 +88,12 @@ impl Forwarder<'_> {
         Some(signal)
     }
 
-    fn kill(&self, signal: Signal, remaining: &Remaining) -> Result<(), Errno> {
+    fn kill(&self, signal: Signal, main: &MainProcess, remaining: &Remaining) -> Result<(), Errno> {
         match self.config.target {
-            Target::Child => kill_process(self.main, signal),
-            Target::Group => match kill_group(self.main, signal) {
+            Target::Child => main.send(signal),
+            Target::Group => match main.send_to_group(signal) {
                 // It has left the group that it was started in, and no other process is in there.
-                Err(Errno::ESRCH) => kill_process(self.main, signal),
+                Err(Errno::ESRCH) => main.send(signal),
                 sent => sent,
             },
             Target::All => {
@@ -98,23 +103,28 @@ impl Forwarder<'_> {
         }
     }
 
-    /// No call queues a value to a group, so it is queued to each process. The main process is a child that
-    /// has not been reaped, so its pid cannot belong to another process.
-    fn queue(&self, signal: Signal, queued: Queued, remaining: &Remaining) -> Result<(), Errno> {
-        let is_target = |stat: &Stat| is_target(self.config.target, self.main, stat);
+    /// No call queues a value to a group, so it is queued to each process.
+    fn queue(
+        &self,
+        signal: Signal,
+        queued: Queued,
+        main: &MainProcess,
+        remaining: &Remaining,
+    ) -> Result<(), Errno> {
+        let is_target = |stat: &Stat| is_target(self.config.target, main.pid, stat);
         let others = match self.config.target {
             Target::Child => Vec::new(),
             Target::Group => procfs::processes().shown,
             Target::All => remaining.members(),
         };
-        for stat in others.iter().filter(|stat| is_target(stat) && stat.id.pid != self.main) {
+        for stat in others.iter().filter(|stat| is_target(stat) && stat.id.pid != main.pid) {
             let is_member = |now: &Stat| self.config.target == Target::Group || remaining.is_member(now);
             let _ = deliver(stat.id, signal, Some(queued), &|now| is_target(now) && is_member(now));
         }
-        match queue(self.main, signal, queued) {
+        match main.queue(signal, queued) {
             Err(Errno::EAGAIN) => {
-                warn!("the signal queue of {} is full: {signal} loses its value", self.main);
-                kill_process(self.main, signal)
+                warn!("the signal queue of {} is full: {signal} loses its value", main.pid);
+                main.send(signal)
             }
             sent => sent,
         }

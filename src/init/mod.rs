@@ -3,6 +3,7 @@
 mod ancestors;
 mod forward;
 mod job_control;
+mod main_process;
 mod remaining;
 mod stop;
 pub mod terminal;
@@ -13,8 +14,8 @@ use std::time::Instant;
 
 use crate::config::{AtExit, Config, Subreaper, Target};
 use crate::handling::handles;
-use crate::mailbox::{Event, Mailbox};
-use crate::reap::reap;
+use crate::mailbox::{Event, Mailbox, Other};
+use crate::reap::{names_orphans, reap};
 use crate::settle::settle;
 use crate::signal::Signal;
 use crate::sys::describe;
@@ -27,6 +28,7 @@ use crate::sys::signal::{Disposition, act_by_default, kill_group, kill_process, 
 use crate::watch::Watcher;
 use forward::Forwarder;
 use job_control::JobControl;
+use main_process::MainProcess;
 use remaining::Remaining;
 use stop::{PATIENCE, Stop, kill};
 use terminal::Terminal;
@@ -96,6 +98,10 @@ pub fn attend(
     }
     settle(&kept);
     let remaining = Remaining::new(own);
+    // With a terminal init follows the main process's stops.
+    let is_alone =
+        own.get() == 1 && terminal.is_none() && watcher.is_none() && !names_orphans(config.warn_reaped);
+    let main = MainProcess::new(main, is_alone);
     Init { config, own, main, mailbox, remaining, job, watcher, term_forwarded: false }.live()
 }
 
@@ -103,7 +109,7 @@ pub fn attend(
 struct Init<'a> {
     config: &'a Config,
     own: Pid,
-    main: Pid,
+    main: MainProcess,
     mailbox: Mailbox,
     remaining: Remaining,
     job: JobControl,
@@ -116,7 +122,7 @@ impl Init<'_> {
     /// Forwards and reaps until the main process exits, stops the remaining processes, and returns how the main process
     /// exited.
     fn live(mut self) -> End {
-        let mut forwarder = Forwarder::new(self.config, self.main);
+        let mut forwarder = Forwarder::new(self.config);
         let mut kill_at = None;
         let mut killed = false;
         // A child that exited before init was executed raises no signal any more.
@@ -130,25 +136,28 @@ impl Init<'_> {
                 return end;
             }
             has_changes = false;
-            let (mut until, mut other) = (kill_at, None);
+            let mut until = kill_at;
+            let mut other = self.main.held().map(|held| Other::hung_up(held.as_fd()));
             if let Some(watcher) = &self.watcher {
-                (until, other) = (watcher.due(kill_at), watcher.fd());
+                (until, other) = (watcher.due(kill_at), watcher.fd().map(Other::readable));
             }
             match self.mailbox.next(until, other) {
-                Event::Readable => {
-                    if let Some(watcher) = &mut self.watcher {
-                        watcher.notice();
-                    }
-                }
+                Event::Ready => match &mut self.watcher {
+                    Some(watcher) => watcher.notice(),
+                    None => has_changes = true,
+                },
                 Event::Deadline if kill_at.is_none_or(|kill_at| kill_at > Instant::now()) => {
                     self.send_for_changes()
                 }
-                Event::Signal(received) if received.signal == Signal::CHLD => has_changes = true,
+                Event::Signal(received) if received.signal == Signal::CHLD => {
+                    self.main.let_kernel_reap(received.sender);
+                    has_changes = true;
+                }
                 Event::Signal(received) => {
                     if received.signal == Signal::CONT {
                         self.job.continued();
                     }
-                    let sent = forwarder.forward(received, &mut self.remaining);
+                    let sent = forwarder.forward(received, &self.main, &mut self.remaining);
                     self.term_forwarded |= match self.config.rewritten(Signal::TERM) {
                         None => sent.is_some_and(is_termination_signal),
                         terminates => sent == terminates,
@@ -181,7 +190,7 @@ impl Init<'_> {
 
     /// Sends the main process the signals of files that have changed, if it handles them.
     fn send_for_changes(&mut self) {
-        let main = self.main;
+        let main = self.main.pid;
         if let Some(watcher) = &mut self.watcher {
             watcher.act(&mut |signal| handles(main, signal) && kill_process(main, signal).is_ok());
         }
@@ -191,38 +200,39 @@ impl Init<'_> {
     fn kill(&self) {
         kill(&self.remaining);
         // These are known where /proc cannot be read, too: the main process has not been reaped.
-        let _ = kill_process(self.main, Signal::KILL);
+        let _ = self.main.send(Signal::KILL);
         if self.config.target != Target::Child {
-            let _ = kill_group(self.main, Signal::KILL);
+            let _ = self.main.send_to_group(Signal::KILL);
         }
     }
 
     /// Reaps, and returns how the main process exited, if it has. If it has been stopped, init stops too, where it
     /// `follows`: not while `--kill-after` runs, which a stopped init would miss.
     fn reap(&mut self, follows: bool) -> Option<End> {
-        match reap(Some(self.main), self.config.warn_reaped)? {
-            Change::Exited(_, end) => {
-                info!("the main process has exited: {end}");
-                Some(end)
-            }
-            Change::Stopped(_, signal) => {
+        let end = match reap(Some(self.main.pid), self.config.warn_reaped) {
+            Some(Change::Exited(_, end)) => end,
+            Some(Change::Stopped(_, signal)) => {
                 if follows {
                     self.job.main_stopped(signal);
                 }
-                None
+                return None;
             }
-        }
+            None => self.main.end()?,
+        };
+        info!("the main process has exited: {end}");
+        self.main.let_init_reap();
+        Some(end)
     }
 
     /// Stops the remaining processes, now that the main process has exited.
     fn stop_remaining(&mut self, kill_at: Option<Instant>) {
         match (self.config.at_exit, self.config.rewritten(Signal::TERM)) {
             (AtExit::Terminate(grace), _) => {
-                let &mut Init { config, main, ref mailbox, ref mut remaining, term_forwarded, .. } = self;
-                Stop { config, main, mailbox, remaining, term_forwarded }.run(grace, kill_at);
+                let &mut Init { config, ref main, ref mailbox, ref mut remaining, term_forwarded, .. } = self;
+                Stop { config, main: main.pid, mailbox, remaining, term_forwarded }.run(grace, kill_at);
             }
             (AtExit::TermGroup, Some(signal)) if self.config.target != Target::Child => {
-                let _ = kill_group(self.main, signal);
+                let _ = kill_group(self.main.pid, signal);
             }
             (AtExit::TermGroup, _) => {}
         }

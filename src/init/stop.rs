@@ -9,12 +9,11 @@ use std::time::{Duration, Instant};
 use super::forward::is_target;
 use super::remaining::{Left, Remaining};
 use crate::config::Config;
-use crate::mailbox::{Event, Looks, Mailbox, earlier, has_passed};
+use crate::mailbox::{Event, Looks, Mailbox, Other, earlier, has_passed};
 use crate::procfs::Named;
 use crate::reap::reap;
 use crate::received::{Origin, Received};
 use crate::signal::{Signal, SignalSet};
-use crate::sys::pidfd::PidFd;
 use crate::sys::process::Pid;
 
 /// How long to wait for processes that have been sent SIGKILL, so that they are reaped. One that waits for a disk exits late,
@@ -69,7 +68,10 @@ impl Stop<'_> {
                 Left::Children => (None, killed.then(|| looks.next())),
                 Left::Unseen => (None, Some(looks.next())),
             };
-            match self.mailbox.next(earlier(deadline, look_again), non_child.as_ref().map(PidFd::as_fd)) {
+            match self.mailbox.next(
+                earlier(deadline, look_again),
+                non_child.as_ref().map(|held| Other::readable(held.as_fd())),
+            ) {
                 Event::Signal(received) if received.signal == Signal::CHLD => {
                     reap(None, self.config.warn_reaped);
                     if !killed && let Some(signal) = parting {
@@ -77,7 +79,7 @@ impl Stop<'_> {
                     }
                 }
                 Event::Signal(received) => self.deliver(received, deadline),
-                Event::Readable => {}
+                Event::Ready => {}
                 Event::Deadline if !has_passed(deadline) => {}
                 Event::Deadline if killed => return warn!("left behind processes that cannot be killed"),
                 Event::Deadline => {

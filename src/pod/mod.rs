@@ -11,7 +11,7 @@ mod unprivileged;
 use std::os::fd::{AsFd, AsRawFd};
 
 use crate::config::Config;
-use crate::mailbox::{Event, Mailbox};
+use crate::mailbox::{Event, Mailbox, Other};
 use crate::reap::{names_orphans, reap};
 use crate::received::Received;
 use crate::settle::settle;
@@ -93,14 +93,14 @@ fn live(mut pod: Pod, mailbox: &Mailbox, early: Vec<Received>, mut watcher: Opti
             };
         }
         if let Some(leader) = &awaited.leader {
-            other = Some(leader.as_fd());
+            other = Some(Other::readable(leader.as_fd()));
         }
         if let Some(watcher) = &watcher {
-            (awaited.until, other) = (watcher.due(None), watcher.fd());
+            (awaited.until, other) = (watcher.due(None), watcher.fd().map(Other::readable));
         }
         match (mailbox.next(awaited.until, other), &mut watcher) {
             (Event::Signal(received), _) => ending = handle(&mut pod, received, ending),
-            (Event::Readable, Some(watcher)) => watcher.notice(),
+            (Event::Ready, Some(watcher)) => watcher.notice(),
             (Event::Deadline, Some(watcher)) => watcher.act(&mut |signal| {
                 pod.forward_change(signal);
                 true

@@ -5,7 +5,7 @@ use std::os::fd::{AsFd, AsRawFd};
 
 use super::state::Pod;
 use crate::config::Config;
-use crate::mailbox::{Event, Mailbox};
+use crate::mailbox::{Event, Mailbox, Other};
 use crate::settle::settle;
 use crate::signal::Signal;
 use crate::sys::privilege::own_uid;
@@ -28,10 +28,10 @@ pub fn run(config: &Config) -> u8 {
     let mut pod = Pod::new(config, own, own_uid(), None);
     pod.is_sidecar = true;
     loop {
-        match mailbox.next(watcher.due(None), watcher.fd()) {
+        match mailbox.next(watcher.due(None), watcher.fd().map(Other::readable)) {
             Event::Signal(received) if matches!(received.signal, Signal::TERM | Signal::INT) => return 0,
             Event::Signal(_) => {}
-            Event::Readable => watcher.notice(),
+            Event::Ready => watcher.notice(),
             Event::Deadline => watcher.act(&mut |signal| {
                 pod.forward_change(signal);
                 true

@@ -140,14 +140,25 @@ pub fn take_change(child: Option<Pid>) -> Result<Option<Change>, Errno> {
 }
 
 fn change(pid: Pid, status: libc::c_int) -> Change {
-    let signal = |number| Signal::new(number).expect("the kernel knows its signals");
-    if libc::WIFEXITED(status) {
-        Change::Exited(pid, End::Exited(libc::WEXITSTATUS(status) as u8))
-    } else if libc::WIFSIGNALED(status) {
-        Change::Exited(pid, End::Killed(signal(libc::WTERMSIG(status))))
-    } else {
-        Change::Stopped(pid, signal(libc::WSTOPSIG(status)))
+    match end(status) {
+        Some(end) => Change::Exited(pid, end),
+        None => Change::Stopped(pid, signal(libc::WSTOPSIG(status))),
     }
+}
+
+/// What a `status` says of how a process exited (wait(2)); `None` if it was stopped.
+pub fn end(status: libc::c_int) -> Option<End> {
+    if libc::WIFEXITED(status) {
+        Some(End::Exited(libc::WEXITSTATUS(status) as u8))
+    } else if libc::WIFSIGNALED(status) {
+        Some(End::Killed(signal(libc::WTERMSIG(status))))
+    } else {
+        None
+    }
+}
+
+fn signal(number: libc::c_int) -> Signal {
+    Signal::new(number).expect("the kernel knows its signals")
 }
 
 /// The pid of a zombie child, by waitid(2) with WNOWAIT, if there is one. It stays a zombie.

@@ -1,23 +1,128 @@
 //! Every zombie is reaped at once, at any rate.
 
+use std::io::Write;
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use crate::support::{
-    Running, as_pid_1, children_of, eventually, finish, have, helper, in_namespace, podinit, status_field,
-    unshare,
+    Running, as_pid_1, children_of, eventually, finish, have, helper, in_namespace, podinit, queue,
+    status_field, unshare,
 };
 
 #[test]
 fn ten_thousand_orphans_leave_no_zombie() {
     let mut run = Running::start_with_stdin(
         &mut as_pid_1(&["python3", &helper("orphans.py"), "10000"]),
-        std::process::Stdio::piped(),
+        Stdio::piped(),
     );
     run.wait_for("orphaned");
     let init = run.init();
     // The workload is then the only child of init.
     eventually("every orphan is reaped", || crate::support::children_of(init).len() == 1);
     assert_eq!(run.finish().code, Some(0));
+}
+
+/// Whether the kernel says how a process exited that it has reaped (Linux 6.15), so that init has it reap.
+fn kernel_says_how_a_process_exited() -> bool {
+    let release = std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap();
+    let mut numbers = release.split(|c: char| !c.is_ascii_digit()).map(|number| number.parse().unwrap_or(0));
+    (numbers.next(), numbers.next()) >= (Some(6), Some(15))
+}
+
+/// A command that runs once an orphan has been reaped.
+fn after_orphan(options: &[&str], command: &[&str]) -> Command {
+    let mut run = as_pid_1(options);
+    run.args(["python3", &helper("after_orphan.py")]).args(command);
+    run
+}
+
+#[test]
+fn orphans_after_the_first_do_not_wake_init() {
+    if !kernel_says_how_a_process_exited() {
+        crate::support::say("skipped: orphans_after_the_first_do_not_wake_init needs Linux 6.15");
+        return;
+    }
+    let orphans = format!("echo first; read line; python3 {} 1000; exit 3", helper("orphans.py"));
+    // In the workload's own session too.
+    for options in [&["--"][..], &["-c", "--"]] {
+        let command = ["sh", "-c", &format!("echo begun; {orphans}")];
+        let mut run = Running::start_with_stdin(&mut after_orphan(options, &command), Stdio::piped());
+        run.wait_for("first");
+        let init = run.init();
+        eventually("init sleeps", || status_field(init, "State").starts_with('S'));
+        let used = || {
+            let time = std::fs::read_to_string(format!("/proc/{init}/schedstat")).unwrap();
+            (time, status_field(init, "voluntary_ctxt_switches"))
+        };
+        let before = used();
+        run.stdin().write_all(b"\n").unwrap();
+        run.wait_for("orphaned");
+        eventually("every orphan is reaped", || children_of(init).len() == 1);
+        assert_eq!(used(), before);
+        assert_eq!(run.finish().code, Some(3));
+    }
+}
+
+#[test]
+fn the_exit_status_is_right_where_the_kernel_has_reaped() {
+    for code in [0, 1, 127, 128, 255] {
+        let run = finish(&mut after_orphan(&[], &["sh", "-c", &format!("exit {code}")]));
+        assert_eq!((run.code, run.stderr.as_str()), (Some(code), ""));
+    }
+    // From a thread: its pid becomes the main process's.
+    let run = finish(&mut after_orphan(&[], &["--thread", "sh", "-c", "exit 9"]));
+    assert_eq!((run.code, run.stderr.as_str()), (Some(9), ""));
+    let run = finish(&mut after_orphan(&["--remap", "7:70"], &["sh", "-c", "exit 7"]));
+    assert_eq!(run.code, Some(70));
+    for signal in (1..=64).filter(|signal| ![17, 18, 19, 20, 21, 22, 23, 28, 32, 33].contains(signal)) {
+        let run = finish(&mut after_orphan(&[], &["python3", &helper("die_of.py"), &signal.to_string()]));
+        assert_eq!((run.code, run.stderr.as_str()), (Some(128 + signal), ""), "signal {signal}");
+    }
+}
+
+#[test]
+fn signals_reach_the_workload_where_the_kernel_reaps() {
+    let script = "trap 'echo usr1' USR1; trap 'exit 6' TERM; echo ready; while :; do read line; done";
+    for target in ["group", "child", "all"] {
+        println!("case: --target {target}");
+        let mut command = after_orphan(&["--target", target], &["bash", "-c", script]);
+        let mut run = Running::start_with_stdin(&mut command, Stdio::piped());
+        run.wait_for("ready");
+        run.signal_init(libc::SIGUSR1);
+        run.wait_for("usr1");
+        run.signal_init(libc::SIGTERM);
+        assert_eq!(run.finish().code, Some(6));
+    }
+    let mut run = Running::start(&mut after_orphan(&[], &["python3", &helper("receive.py"), "1"]));
+    run.wait_for("ready");
+    queue(run.init(), 37, 0x1_0000_0007);
+    assert_eq!(run.wait_for("got"), format!("got 37 -1 {} 0", 0x1_0000_0007_u64));
+    assert_eq!(run.finish().code, Some(0));
+}
+
+#[test]
+fn a_main_process_that_does_not_stop_is_killed_where_the_kernel_reaps() {
+    let script = "trap '' TERM; echo ready; exec sleep 1000";
+    let mut run = Running::start(&mut after_orphan(&["--kill-after", "100ms"], &["sh", "-c", script]));
+    run.wait_for("ready");
+    run.signal_init(libc::SIGTERM);
+    assert_eq!(run.finish().code, Some(137));
+}
+
+#[test]
+fn remaining_processes_are_awaited_where_the_kernel_has_reaped() {
+    let worker = helper("worker.py");
+    let script =
+        format!("python3 {worker} session session & python3 {worker} group & echo main; read line; exit 5");
+    let mut command = after_orphan(&["--grace", "1h"], &["bash", "-c", &script]);
+    let mut run = Running::start_with_stdin(&mut command, Stdio::piped());
+    run.wait_for_all(&["main", "session ready", "group ready"]);
+    let run = run.finish();
+    assert_eq!((run.code, run.stderr.as_str()), (Some(5), ""));
+    for worker in ["session", "group"] {
+        assert_eq!(run.stdout.matches(&format!("{worker} received 15")).count(), 1, "{run:?}");
+        assert!(run.stdout.contains(&format!("{worker} flushed")), "{run:?}");
+    }
 }
 
 #[test]
@@ -94,7 +199,7 @@ os.kill(os.getpid(), int(sys.argv[1])) if sys.argv[1] != '0' else os._exit(3)";
             let mut command = unshare();
             command.args(["--mount-proc", "python3", &helper("claim.py"), &format!("{number}:1")]);
             command.arg(podinit()).args(["-w", "python3", "-c", script, signal]);
-            let mut run = Running::start_with_stdin(&mut command, std::process::Stdio::piped());
+            let mut run = Running::start_with_stdin(&mut command, Stdio::piped());
             run.wait_for("orphaned");
             let init = run.init();
             eventually("the orphan is reaped", || children_of(init).len() == 1);

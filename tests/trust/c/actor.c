@@ -159,6 +159,25 @@ static int behind(char *args[])
     _exit(actor ? 0 : MAIN_STATUS);
 }
 
+/* beside exit|kill|abort: starts an orphan that exits in its own moment of the race, and a worker in a session of its own;
+ * the main process ends in the first moment. */
+static int beside(char *args[])
+{
+    signal(SIGTERM, SIG_IGN);
+    if (fork_daemon()) {
+        wait_for_start(1);
+        _exit(0);
+    }
+    if (fork_daemon())
+        work();
+    wait_for_start(0);
+    if (strcmp(args[0], "kill") == 0)
+        kill(getpid(), SIGKILL);
+    if (strcmp(args[0], "abort") == 0)
+        abort();
+    _exit(MAIN_STATUS);
+}
+
 /* late: a process that ignores SIGTERM and exits in the second moment of the race. */
 static int late(char *args[])
 {
@@ -434,7 +453,7 @@ static const struct {
     const char *name;
     int (*run)(char *args[]);
 } roles[] = {
-    {"exiting", exiting}, {"behind", behind}, {"late", late},     {"sleeper", sleeper}, {"pairs", pairs},
+    {"exiting", exiting}, {"behind", behind}, {"beside", beside}, {"late", late}, {"sleeper", sleeper}, {"pairs", pairs},
     {"churn", churn},     {"keeper", keeper}, {"leader", leader}, {"brief", brief},     {"say", say},
     {"counter", counter}, {"stubborn", stubborn},
 };

@@ -353,6 +353,7 @@ static const struct {
     {"main-exits-while-term-arrives", race_main_exits},
     {"main-exits-while-term-arrives-as-process", race_main_exits_as_process},
     {"orphan-exits-behind-main", race_orphan_behind_main},
+    {"first-orphan-exits-beside-main", race_first_orphan},
     {"continued-and-stopped-before-a-deadline", race_continued_and_stopped},
     {"term-in-the-first-moment", race_first_moment},
     {"leader-exits-while-signal-arrives", race_leader_exits},

@@ -101,6 +101,7 @@ bool log_has(const char *text);
 int race_main_exits(void);
 int race_main_exits_as_process(void);
 int race_orphan_behind_main(void);
+int race_first_orphan(void);
 int race_continued_and_stopped(void);
 int race_first_moment(void);
 int race_leader_exits(void);

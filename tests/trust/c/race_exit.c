@@ -118,6 +118,31 @@ int race_orphan_behind_main(void)
     return all_hung + wrong > 0;
 }
 
+/* The first orphan exits within 0.3 ms before or after the main process: that is when init has the kernel reap. The main
+ * process's exit status must not be lost, and its worker receives one SIGTERM and has time to flush. */
+int race_first_orphan(void)
+{
+    static const char *const ways[] = {"exit", "kill", "abort"};
+    static const int codes[] = {MAIN_STATUS, 128 + SIGKILL, 128 + SIGABRT};
+    long n, hung = 0, wrong = 0, not_once = 0, not_flushed = 0;
+    for (n = 0; n < rounds && hung < HANGS; n++) {
+        const char *const args[] = {"--grace", "20s", "--", actor_path, "beside", ways[n % 3], NULL};
+        struct init init = start_init(&(struct start){.args = args});
+        await_int(&shared->ready, 3, 10000);
+        shared->delay[0] = random_below(300000);
+        shared->delay[1] = random_below(300000);
+        shared->go = 1;
+        int status = finish_init(init, HANG_MS);
+        hung += status == -1;
+        wrong += status != -1 && !exited_with(status, codes[n % 3]);
+        not_once += status != -1 && shared->terms != 1;
+        not_flushed += shared->terms > 0 && !shared->flushed;
+    }
+    printf("%ld rounds: hung %ld, wrong exit status %ld, worker without one SIGTERM %ld, not flushed %ld", n, hung, wrong,
+           not_once, not_flushed);
+    return hung + wrong + not_once + not_flushed > 0;
+}
+
 /* How a round of SIGCONT and SIGSTOP is started, and how the init has to exit. */
 static const struct {
     const char *args[8];

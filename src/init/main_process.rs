@@ -1,0 +1,96 @@
+//! The main process: how it is signalled, and how init learns that it has exited.
+//!
+//! Of the orphans, init reaps the first one alone. From then on SIGCHLD is ignored, so that the kernel reaps every child by
+//! itself (wait(2)), where a pidfd says how the main process exited: since Linux 6.15.
+
+use nix::errno::Errno;
+
+use crate::signal::Signal;
+use crate::sys::pidfd::PidFd;
+use crate::sys::process::{Change, End, Pid, end, take_change};
+use crate::sys::signal::{Disposition, Queued, kill_group, kill_process, queue, set_disposition};
+
+/// The main process of the workload, a child of init.
+pub struct MainProcess {
+    /// Its pid. Once the kernel reaps, that may belong to another process as soon as it has exited.
+    pub pid: Pid,
+    /// Where the kernel reaps.
+    held: Option<PidFd>,
+    /// Whether the kernel may be let reap.
+    is_alone: bool,
+}
+
+impl MainProcess {
+    /// The one that has been started as `pid`. If it `is_alone`, init needs no SIGCHLD but for its exit: no stops of it, and
+    /// no names of orphans.
+    pub fn new(pid: Pid, is_alone: bool) -> MainProcess {
+        MainProcess { pid, held: None, is_alone }
+    }
+
+    /// Sends it `signal`.
+    ///
+    /// # Errors
+    /// As kill(2).
+    pub fn send(&self, signal: Signal) -> Result<(), Errno> {
+        match &self.held {
+            Some(held) => held.send(signal),
+            None => kill_process(self.pid, signal),
+        }
+    }
+
+    /// Sends `signal` to the process group that it was started in.
+    ///
+    /// # Errors
+    /// As kill(2): ESRCH also if it has left the group, and no other process is in there.
+    pub fn send_to_group(&self, signal: Signal) -> Result<(), Errno> {
+        match &self.held {
+            Some(held) => held.send_to_group(signal),
+            None => kill_group(self.pid, signal),
+        }
+    }
+
+    /// Queues `signal` to it.
+    ///
+    /// # Errors
+    /// As sigqueue(3).
+    pub fn queue(&self, signal: Signal, queued: Queued) -> Result<(), Errno> {
+        match &self.held {
+            Some(held) => held.queue(signal, queued),
+            None => queue(self.pid, signal, queued),
+        }
+    }
+
+    /// The pidfd that hangs up when the kernel has reaped the main process; `None` where init reaps.
+    pub fn held(&self) -> Option<&PidFd> {
+        self.held.as_ref()
+    }
+
+    /// How it exited, if the kernel has reaped it.
+    pub fn end(&self) -> Option<End> {
+        end(self.held.as_ref()?.exit_status()?)
+    }
+
+    /// Has the kernel reap, now that the first orphan has exited: `child`, unless that is the main process itself. It is also
+    /// the one by which init sees that the kernel says of a reaped child how it exited; no version is asked for. What has
+    /// exited before is still for init to reap.
+    pub fn let_kernel_reap(&mut self, child: Option<Pid>) {
+        let Some(orphan) = child.filter(|child| self.is_alone && *child != self.pid) else { return };
+        self.is_alone = false;
+        let Ok(held) = PidFd::open(orphan) else { return };
+        let is_reaped = matches!(take_change(Some(orphan)), Ok(Some(Change::Exited(..))));
+        if is_reaped && held.exit_status().is_some() {
+            // Not reaped, so the pid is its own.
+            self.held = PidFd::open(self.pid).ok().filter(PidFd::can_be_signalled);
+        }
+        if self.held.is_some() {
+            set_disposition(Signal::CHLD, Disposition::Ignore);
+        }
+    }
+
+    /// Has init reap again, once the main process has exited: it needs a SIGCHLD for each of the remaining processes.
+    pub fn let_init_reap(&mut self) {
+        if self.held.take().is_some() {
+            set_disposition(Signal::CHLD, Disposition::Default);
+        }
+    }
+}
