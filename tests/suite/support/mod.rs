@@ -20,8 +20,8 @@ use std::time::{Duration, Instant};
 pub use files::{helper, podinit, scratch};
 pub use skipping::{have, have_root, say, skipped};
 
-/// How long a test waits for an event. The longest wait that succeeds, for ten thousand orphans, takes
-/// a quarter of a minute on a machine with two cores, and some minutes beside eight busy loops.
+/// How long a test waits for an event. The longest wait that succeeds takes some seconds on a machine with two cores, and a
+/// minute beside eight busy loops.
 pub const WATCHDOG: Duration = Duration::from_secs(600);
 
 pub fn is_root() -> bool {
