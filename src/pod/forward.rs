@@ -44,11 +44,11 @@ impl Pod<'_> {
         match own {
             Some(place) => containers.swap(0, place),
             None if target == PodTarget::Sender => {
-                containers.clear();
                 warn!(
                     "{signal} from {} is dropped: the sender's container is not known",
                     describe_sender(received)
                 );
+                return;
             }
             None if sender.is_some() => self.warn_of_unplaced(received),
             None => {}
@@ -83,13 +83,16 @@ impl Pod<'_> {
             let target = self.config.pod_target;
             // One that signals PID 1 means another process.
             let is_sender = target == PodTarget::Auto && received.sender == Some(own.leader.pid);
-            let received_it =
-                !is_sender && self.forward_to(std::slice::from_ref(own), signal, received, confined);
-            if received_it || target == PodTarget::Sender {
+            if !is_sender && self.forward_to(std::slice::from_ref(own), signal, received, confined) {
                 return;
             }
+            if target == PodTarget::Sender {
+                others = &[];
+            }
         }
-        self.forward_to(others, signal, received, confined);
+        if !self.forward_to(others, signal, received, confined) {
+            info!("{signal} from {} reached no leader", describe_sender(received));
+        }
     }
 
     /// Forwards it to those leaders that handle it, and returns whether one does. All of them are looked at, and then those

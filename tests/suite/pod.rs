@@ -457,6 +457,35 @@ fn the_target_may_be_the_senders_own_container_or_none() {
 }
 
 #[test]
+fn a_signal_that_reaches_no_leader_is_in_the_log() {
+    let apart = ways()[0];
+    let only_no_leader = |pod: &Pod, signal: &str| {
+        pod.pause.wait_for_stderr(" reached no leader\n");
+        let log = pod.pause.stderr();
+        let lines: Vec<&str> = log.lines().filter(|line| line.ends_with(" reached no leader")).collect();
+        assert!(lines.len() == 1 && lines[0].contains(&format!("{signal} from ")), "{log}");
+    };
+    for target in ["auto", "sender"] {
+        println!("case: {target}");
+        let mut pod = Pod::start(&["--verbose", "--target", target]);
+        let sidecar = pod.leader(apart, "sidecar", "none");
+        let _session = pod.exec(apart, "sidecar", &sidecar, &["sh", "-c", "kill -HUP 1; read line"]);
+        only_no_leader(&pod, "SIGHUP");
+    }
+    // Those that reach one are not in it.
+    let mut pod = Pod::start(&["--verbose"]);
+    let mut app = pod.leader(apart, "app", "handler");
+    let _session = pod.exec(apart, "app", &app, &["sh", "-c", "kill -HUP 1; read line"]);
+    app.wait_for("app got 1");
+    kill(pod.init, libc::SIGUSR2);
+    app.wait_for("app got 12");
+    kill(outer_pid(&app), libc::SIGKILL);
+    app.wait_for_end_of_output();
+    kill(pod.init, libc::SIGUSR1);
+    only_no_leader(&pod, "SIGUSR1");
+}
+
+#[test]
 fn signals_are_rewritten() {
     let mut pod = Pod::start(&["-r", "HUP:USR1", "-r", "USR2:0"]);
     let mut app = pod.leader(ways()[0], "app", "handler");
