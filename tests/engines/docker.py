@@ -12,10 +12,10 @@ class Docker(Engine):
 
     def __init__(self, directory, init):
         super().__init__(directory)
-        socket = f"unix://{directory}/socket"
-        self.command = ["docker", "--host", socket]
+        self.socket = f"unix://{directory}/socket"
+        self.command = ["docker", "--host", self.socket]
         self.daemon_command = [
-            "dockerd", "--host", socket, f"--data-root={directory}/data", f"--exec-root={directory}/exec",
+            "dockerd", "--host", self.socket, f"--data-root={directory}/data", f"--exec-root={directory}/exec",
             f"--pidfile={directory}/pid", f"--init-path={init}", f"--cgroup-parent={self.cgroup}",
             "--iptables=false", "--bridge=none", "--ip-forward=false",
         ]
