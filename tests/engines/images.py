@@ -20,6 +20,8 @@ BUILDER = "localhost/builder:stable"
 WITH_PODINIT = "localhost/with-podinit:stable"
 # The image of PID 1 for podman kube play.
 INFRA = "localhost/infra:stable"
+# A JDK, for the examples' Java app. It replaces this image.
+JDK = "docker.io/library/eclipse-temurin:17"
 # The images that the examples name. WORKLOAD replaces each.
 STOCK = ("docker.io/library/nginx:stable", "docker.io/library/busybox:stable", "docker.io/nicolaka/netshoot:latest")
 
@@ -82,6 +84,17 @@ def workload(path, more):
     files |= {library.lstrip("/"): library for library in libraries}
     files |= {directory: empty for directory in ("run", "tmp", "var/lib/nginx", "var/log/nginx")}
     return busybox(path, files | more)
+
+
+def jdk(path):
+    """The installed JDK, and what workload() has, as the image JDK."""
+    home = pathlib.Path(shutil.which("javac")).resolve().parents[1]
+    # Without jmods, which only jlink reads, and without links to files of a package that is not installed.
+    tree = [entry for folder in ("bin", "lib", "conf") for entry in (home / folder).iterdir() if entry.exists()]
+    files = {f"jdk/{entry.relative_to(home)}": entry for entry in tree}
+    found = re.findall(r"=> (/\S+) \(", output("ldd", *home.glob("lib/*.so"), home / "lib/server/libjvm.so"))
+    files |= {library.lstrip("/"): library for library in found if not library.startswith(str(home))}
+    return JDK, workload(path, files), ["ENV PATH=/bin:/jdk/bin"]
 
 
 def builder(path, podinit):

@@ -25,6 +25,13 @@ def tagged(podman, pause):
 
 
 @pytest.fixture
+def jdk(scratch, podman):
+    """Has the image of a JDK made."""
+    require(["java", "javac", "jstack", "jmap"])
+    podman.import_images([images.jdk(scratch / "jdk.tar")])
+
+
+@pytest.fixture
 def pod(request, tagged):
     """The pod of the manifest that a test is named after."""
     name = request.function.__name__.removeprefix("test_").replace("_", "-")
@@ -63,6 +70,25 @@ def test_debug_sidecar(pod):
     pod.wait_for("debug", "nginx.conf", "attached")
     assert pod.nginx().effect_of(lambda hup: pod.execute("debug", hup)) == RELOADED
     pod.wait_for("debug", "SIGHUP {si_signo=SIGHUP, si_code=SI_USER, si_pid=1,")
+
+
+def test_profile(pod):
+    """strace counts the system calls of nginx's master and workers."""
+    pod.wait_for("profiler", "attached")
+    # A call by each of them: the workers are new ones.
+    pod.execute("profiler", scripts.HUP)
+    pod.wait_for("profiler", "% time", "epoll_wait")
+    assert pod.is_running("profiler")
+
+
+def test_java_debug(jdk, pod):
+    """A thread dump by jstack and by SIGQUIT, and a heap histogram."""
+    pod.wait_for("app", "ready")
+    pod.execute("jdk-tools", "kill -QUIT 1")
+    pod.wait_for("app", "Full thread dump", "java.lang.Thread.join")
+    assert "java.lang.Thread.join" in pod.execute("jdk-tools", "jstack $(pgrep -o -x java)")
+    assert "java.lang.String" in pod.execute("jdk-tools", "jmap -histo $(pgrep -o -x java)")
+    assert pod.is_running("app")
 
 
 def test_monitor(pod):
