@@ -49,13 +49,7 @@ pub fn run(start: &Start, config: &Config, program: usize) -> u8 {
         terminal::give_up();
     }
     let Some(mailbox) = Mailbox::open(own) else { return config.failures.own };
-    let mut watcher = None;
-    if !config.watches.is_empty() {
-        watcher = Watcher::open(&config.watches);
-        if watcher.is_none() {
-            return config.failures.own;
-        }
-    }
+    let Ok(watcher) = Watcher::open(&config.watches) else { return config.failures.own };
     let terminal = if config.session == Session::OwnGroup { Terminal::find() } else { None };
     let foreground = terminal.filter(|terminal| terminal.is_ours());
     let main = match spawn(start, config, program, foreground, child_disposition) {

@@ -65,14 +65,8 @@ pub fn run(config: &Config) -> u8 {
     }
     let uid = own_uid();
     let pod = Pod::new(config, own, uid, everybody);
-    let mut watcher = None;
-    if !config.watches.is_empty() {
-        // With the uid that init keeps: the instances of inotify(7) are counted by uid.
-        watcher = Watcher::open(&config.watches);
-        if watcher.is_none() {
-            return config.failures.own;
-        }
-    }
+    // With the uid that init keeps: the instances of inotify(7) are counted by uid.
+    let Ok(watcher) = Watcher::open(&config.watches) else { return config.failures.own };
     live(pod, &mailbox, early, watcher)
 }
 

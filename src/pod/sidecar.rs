@@ -24,7 +24,7 @@ pub fn run(config: &Config) -> u8 {
     }
     let Some(mailbox) = Mailbox::open(own) else { return config.failures.own };
     settle(&[Some(mailbox.as_fd().as_raw_fd())]);
-    let Some(mut watcher) = Watcher::open(&config.watches) else { return config.failures.own };
+    let Ok(Some(mut watcher)) = Watcher::open(&config.watches) else { return config.failures.own };
     let mut pod = Pod::new(config, own, own_uid(), None);
     pod.is_sidecar = true;
     loop {

@@ -51,12 +51,24 @@ struct Watched {
 }
 
 impl Watcher {
-    /// Begins to watch. `None`, after a line on stderr, if a path is not there or a limit of inotify(7) is reached.
-    pub fn open(wanted: &[config::Watch]) -> Option<Watcher> {
-        Watcher::try_open(wanted).inspect_err(|problem| error!("{problem}")).ok()
+    /// Begins to watch, if there is something to be watched.
+    ///
+    /// # Errors
+    /// After a line on stderr, if a path is not there or a limit of inotify(7) is reached.
+    pub fn open(wanted: &[config::Watch]) -> Result<Option<Watcher>, ()> {
+        if wanted.is_empty() {
+            return Ok(None);
+        }
+        Watcher::try_open(wanted).map(Some)
     }
 
-    fn try_open(wanted: &[config::Watch]) -> Result<Watcher, String> {
+    /// Apart from what runs at every start.
+    #[inline(never)]
+    fn try_open(wanted: &[config::Watch]) -> Result<Watcher, ()> {
+        Watcher::begin(wanted).map_err(|problem| error!("{problem}"))
+    }
+
+    fn begin(wanted: &[config::Watch]) -> Result<Watcher, String> {
         let mut files = Vec::new();
         for config::Watch { path, signal } in wanted {
             let state = state(path).map_err(|errno| format!("cannot watch {path}: {}", describe(errno)))?;
