@@ -7,8 +7,8 @@ use std::process::Command;
 
 use crate::pod::{Pod, ways};
 use crate::support::{
-    Running, as_process, eventually, finish, have_root, helper, in_namespace, is_root, podinit, scratch,
-    status_field,
+    Running, as_process, eventually, finish, have_root, helper, in_namespace, is_root, kill, podinit,
+    scratch, status_field,
 };
 
 /// An app that prints what `file` contains for each signal, under a podinit with these paths to watch.
@@ -273,18 +273,18 @@ fn a_mount_that_is_removed_is_a_change() {
     assert_eq!(app.wait_for("got"), "got 1 below");
 }
 
-fn watched_pod() -> (Pod, PathBuf) {
+fn watched_pod(options: &[&str]) -> (Pod, PathBuf) {
     let dir = scratch("watch");
     let file = dir.join("file");
     fs::write(&file, "0").unwrap();
     // The pause process has a uid without rights.
     fs::set_permissions(&dir, fs::Permissions::from_mode(0o755)).unwrap();
-    (Pod::start(&["--watch", text(&file)]), file)
+    (Pod::start(&[options, &["--watch", text(&file)]].concat()), file)
 }
 
 #[test]
 fn in_a_pod_the_leaders_that_handle_it_are_signalled() {
-    let (mut pod, file) = watched_pod();
+    let (mut pod, file) = watched_pod(&[]);
     let apart = ways()[0];
     let mut app = pod.leader(apart, "app", "handler");
     let mut other = pod.leader(apart, "other", "thread");
@@ -296,6 +296,15 @@ fn in_a_pod_the_leaders_that_handle_it_are_signalled() {
     }
     assert!(!without.has_exited());
     assert!(!is_root() || pod.uid() != 0);
+}
+
+#[test]
+fn with_target_none_a_change_alone_is_signalled() {
+    let (mut pod, file) = watched_pod(&["--target", "none"]);
+    let mut app = pod.leader(ways()[0], "app", "handler");
+    kill(pod.init, libc::SIGUSR1);
+    replace(&file, "1");
+    assert_eq!(app.wait_for("got"), "app got 1", "not the SIGUSR1 to PID 1, which came before");
 }
 
 #[test]
