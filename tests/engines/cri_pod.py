@@ -47,14 +47,18 @@ class CriPod:
         self.containerd.call("StopPodSandbox", pod_sandbox_id=self.id)
         self.containerd.call("RemovePodSandbox", pod_sandbox_id=self.id)
 
-    def run(self, name, *command, data=None):
-        """Starts a container, with the directory `data` as its /data."""
+    def run(self, name, *command, data=None, read_only=None, terminal=False):
+        """Starts a container, with the directory `data` as its /data, and host paths by the path that they have there."""
+        mounts = [{"container_path": path, "host_path": str(host), "readonly": True}
+                  for path, host in (read_only or {}).items()]
         config = {
             "metadata": {"name": name},
             "image": {"image": images.WORKLOAD},
             "command": command,
-            "mounts": [{"container_path": "/data", "host_path": str(data)}] if data else [],
+            "mounts": mounts + ([{"container_path": "/data", "host_path": str(data)}] if data else []),
             "log_path": name,
+            "stdin": terminal,
+            "tty": terminal,
             "linux": {
                 "security_context": {
                     "namespace_options": self.namespaces,
@@ -68,6 +72,10 @@ class CriPod:
                                        sandbox_config=self.config)
         self.containers[name] = created.container_id
         self.containerd.call("StartContainer", container_id=created.container_id)
+
+    def remove(self, name):
+        """Removes a container that has exited."""
+        self.containerd.call("RemoveContainer", container_id=self.containers.pop(name))
 
     def run_nginx(self):
         self.run("nginx", "nginx", "-g", "daemon off;")

@@ -1,4 +1,4 @@
-"""Which programs receive `kill -HUP 1` from which container of a podman pod: README.md's table."""
+"""Which programs receive `kill -HUP 1` from which container of a pod: README.md's table."""
 import os
 import pathlib
 import shutil
@@ -11,13 +11,15 @@ import candidates
 import images
 import scripts
 from compare import README
+from containerd import Containerd
+from cri_pod import CriPod
 from needs import require
 from processes import status, wait_until_idle
 from waiting import wait_until
 
 HERE = pathlib.Path(__file__).parent
 # The image has no Java, Python and bash: these are the host's.
-HOST = [f"--volume={os.path.realpath(path)}:{path}:ro" for path in ("/usr", "/lib", "/lib64")]
+HOST = ("/usr", "/lib", "/lib64")
 # A Java VM takes a moment to exit.
 PATIENCE = 2
 SLEEP = "a program without a handler"
@@ -26,10 +28,7 @@ SLEEP = "a program without a handler"
 class Programs:
     """A pod with each program in a container of its own."""
 
-    def __init__(self, podman, pause, directory):
-        self.podman = podman
-        self.name = podman.name("meant")
-        self.pause = pause
+    def __init__(self, directory):
         self.commands = {
             "nginx": ["nginx", "-g", "daemon off;"],
             "Go": [f"{directory}/goserver"],
@@ -38,17 +37,48 @@ class Programs:
             "Python": ["/usr/bin/python3", f"{HERE}/handler.py"],
             SLEEP: ["sleep", "1000000"],
         }
-        self.options = [*HOST, *(f"--volume={path}:{path}:ro" for path in (directory, HERE))]
-        self.options += [f"--volume={path}:{path}:ro" for path in pathlib.Path("/etc").glob("java*")]
+        paths = [directory, HERE, *pathlib.Path("/etc").glob("java*")]
+        self.host = {path: os.path.realpath(path) for path in HOST} | {str(path): path for path in paths}
+
+    def start(self, name):
+        host = {} if name == "nginx" else self.host
+        self.run(name, self.commands[name], host, name.startswith("bash"))
+
+    def is_ready(self, name):
+        return name == SLEEP or int(status(self.pid(name))["SigCgt"], 16) & 1
+
+    def received(self, name):
+        return self.log(name).count("(SIGHUP) received")
+
+    def effect_from(self, sender):
+        """Who receives `kill -HUP 1` from this container, as text."""
+        for name in self.commands:
+            if self.has_exited(name):
+                self.restart(name)
+            wait_until(lambda: self.is_ready(name), f"{name} handles SIGHUP")
+        before = {name: self.received(name) for name in self.commands}
+        self.execute(sender, scripts.HUP)
+        time.sleep(PATIENCE)
+        ended = [name for name in self.commands if self.has_exited(name)]
+        handled = [name for name in self.commands if self.received(name) > before[name]]
+        return ", ".join([*handled, *(f"{name} (exits)" for name in ended)]) or "none"
+
+    def effects(self):
+        return {name: self.effect_from(name) for name in self.commands}
+
+
+class InPodman(Programs):
+    def __init__(self, podman, pause, directory):
+        super().__init__(directory)
+        self.podman = podman
+        self.name = podman.name("meant")
+        self.pause = pause
 
     def __enter__(self):
         self.podman("pod", "create", f"--name={self.name}", f"--infra-name={self.name}-infra",
                     f"--infra-image={self.pause}", "--share=pid,ipc,uts", *self.podman.confine)
-        for n, (name, command) in enumerate(self.commands.items()):
-            options = [] if name == "nginx" else self.options
-            terminal = ["--interactive", "--tty"] if name.startswith("bash") else []
-            self.podman("run", "--detach", f"--pod={self.name}", f"--name={self.full(name)}", *self.podman.confine,
-                        *options, *terminal, images.WORKLOAD, *command)
+        for n, name in enumerate(self.commands):
+            self.start(name)
             if n == 0:
                 wait_until_idle(self.podman.pid(f"{self.name}-infra"), "pause", "catatonit")
         return self
@@ -59,24 +89,56 @@ class Programs:
     def full(self, name):
         return f"{self.name}-{list(self.commands).index(name)}"
 
-    def is_ready(self, name):
-        return name == SLEEP or int(status(self.podman.pid(self.full(name)))["SigCgt"], 16) & 1
+    def run(self, name, command, host, terminal):
+        options = [f"--volume={path}:{inside}:ro" for inside, path in host.items()]
+        options += ["--interactive", "--tty"] if terminal else []
+        self.podman("run", "--detach", f"--pod={self.name}", f"--name={self.full(name)}", *self.podman.confine,
+                    *options, images.WORKLOAD, *command)
 
-    def received(self, name):
-        return self.podman.logs(self.full(name)).count("(SIGHUP) received")
+    def restart(self, name):
+        self.podman("start", self.full(name))
 
-    def effect_from(self, sender):
-        """Who receives `kill -HUP 1` from this container, as text."""
+    def has_exited(self, name):
+        return self.podman.has_exited(self.full(name))
+
+    def pid(self, name):
+        return self.podman.pid(self.full(name))
+
+    def log(self, name):
+        return self.podman.logs(self.full(name))
+
+    def execute(self, name, script):
+        self.podman("exec", self.full(name), "/bin/sh", "-c", script)
+
+
+class InCri(Programs):
+    def __init__(self, containerd, directory):
+        super().__init__(directory)
+        self.pod = CriPod(containerd)
+        self.pid, self.log = self.pod.pid, self.pod.log
+
+    def __enter__(self):
+        self.pod.__enter__()
         for name in self.commands:
-            if self.podman.has_exited(self.full(name)):
-                self.podman("start", self.full(name))
-            wait_until(lambda: self.is_ready(name), f"{name} handles SIGHUP")
-        before = {name: self.received(name) for name in self.commands}
-        self.podman("exec", self.full(sender), "/bin/sh", "-c", scripts.HUP)
-        time.sleep(PATIENCE)
-        ended = [name for name in self.commands if self.podman.has_exited(self.full(name))]
-        handled = [name for name in self.commands if self.received(name) > before[name]]
-        return ", ".join([*handled, *(f"{name} (exits)" for name in ended)]) or "none"
+            self.start(name)
+        return self
+
+    def __exit__(self, *exception):
+        self.pod.__exit__(*exception)
+
+    def run(self, name, command, host, terminal):
+        self.pod.run(name, *command, read_only=host, terminal=terminal)
+
+    def restart(self, name):
+        self.pod.remove(name)
+        self.start(name)
+
+    def has_exited(self, name):
+        return not self.pod.is_running(name)
+
+    def execute(self, name, script):
+        # If the container exits by the signal, containerd kills its exec sessions.
+        self.pod.containerd.call("ExecSync", container_id=self.pod.containers[name], cmd=["sh", "-c", script])
 
 
 @pytest.fixture(scope="module")
@@ -91,13 +153,13 @@ def programs(scratch):
     return directory
 
 
-@pytest.mark.timeout(900)
-def test_readme_says_who_receives_it(pytestconfig, podman, programs, scratch):
-    """README.md's table of `kill -HUP 1` is what these pause processes do."""
+@pytest.fixture(scope="module")
+def columns(pytestconfig, podman, scratch):
+    """The pause processes, by the titles of their columns."""
     if pytestconfig.option.pause:
         pytest.skip("podinit is not the pause process")
     chosen = pytestconfig.candidates.chosen
-    sender = candidates.Candidate("podinit --target sender", None, (*chosen.pause, "--target", "sender"))
+    sender = candidates.Candidate("podinit sender", None, (*chosen.pause, "--target", "sender"))
     file = images.tar(scratch / "sender.tar", {"pause": chosen.pause[0]})
     podman.import_images([(images.pause(sender), file, ['ENTRYPOINT ["/pause", "--target", "sender"]'])])
     bare = next(peer for peer in candidates.peers(scratch) if peer.name == "a bare pause")
@@ -105,15 +167,35 @@ def test_readme_says_who_receives_it(pytestconfig, podman, programs, scratch):
         candidates.compile_pause(scratch)
         file = images.tar(scratch / "bare.tar", {"pause": bare.pause[0]})
         podman.import_images([(images.pause(bare), file, [f"USER {bare.user}", 'ENTRYPOINT ["/pause"]'])])
-    columns = {"podinit": chosen, sender.name: sender, bare.name: bare,
-               "catatonit -P": candidates.catatonit()}
-    effects = {}
-    for title, candidate in columns.items():
-        with Programs(podman, images.pause(candidate), programs) as pod:
-            effects[title] = {name: pod.effect_from(name) for name in pod.commands}
-            names = list(pod.commands)
+    return {"podinit": chosen, "podinit --target sender": sender, bare.name: bare, "catatonit -P": candidates.catatonit()}
+
+
+def assert_readme_has(effects):
     cells = [["`kill -HUP 1` from the container of", *effects], ["---"] * (len(effects) + 1)]
+    names = next(iter(effects.values()))
     cells += [[name, *(effects[column][name] for column in effects)] for name in names]
     table = "\n".join(f"| {' | '.join(line)} |" for line in cells)
     print(f"\n{table}")
     assert f"\n{table}\n" in README.read_text(), f"the table in README.md is not this one:\n{table}"
+
+
+@pytest.mark.timeout(900)
+def test_readme_says_who_receives_it_in_podman(podman, programs, columns):
+    """README.md's table of `kill -HUP 1` is what these pause processes do in a pod of podman."""
+    effects = {}
+    for title, candidate in columns.items():
+        with InPodman(podman, images.pause(candidate), programs) as pod:
+            effects[title] = pod.effects()
+    assert_readme_has(effects)
+
+
+@pytest.mark.timeout(900)
+def test_readme_says_who_receives_it_in_cri(podman, programs, columns, scratch):
+    """README.md's table of `kill -HUP 1` is what these pause processes do in a pod of containerd."""
+    require(Containerd.NEEDS, Containerd.MODULES)
+    effects = {}
+    for n, (title, candidate) in enumerate(columns.items()):
+        with Containerd(scratch / f"meant-{n}", podman, images.pause(candidate)) as containerd:
+            with InCri(containerd, programs) as pod:
+                effects[title] = pod.effects()
+    assert_readme_has(effects)
