@@ -136,6 +136,39 @@ def test_hot_reload(pod):
     assert pod.is_running("reloader")
 
 
+CONFIG_MAP = """\
+apiVersion: v1
+kind: ConfigMap
+metadata:
+  name: configuration
+data:
+  new.conf: "# {}"
+---
+"""
+
+
+def test_hot_reload_with_a_config_map(tagged, tmp_path):
+    """nginx reloads once after a second kube play with another ConfigMap."""
+    volume = "configMap: {name: configuration}"
+    manifest = tmp_path / "hot-reload.yaml"
+    text = (EXAMPLES / manifest.name).read_text().replace("emptyDir: {}", volume)
+    assert volume in text
+
+    def change(_):
+        manifest.write_text(CONFIG_MAP.format("second") + text)
+        # podman has written the new content to the volume when it finds that the pod exists.
+        done = tagged.attempt("kube", "play", "--network=none", str(manifest))
+        assert "pod already exists" in done.stderr
+        pod.wait_for("reloader", "/configuration has changed: SIGHUP")
+        pod.execute("nginx", scripts.SETTLED)
+
+    manifest.write_text(CONFIG_MAP.format("first") + text)
+    with Played(tagged, manifest) as pod:
+        assert pod.execute("nginx", "cat /etc/nginx/conf.d/new.conf") == "# first"
+        assert pod.nginx().effect_of(change) == RELOADED
+        assert pod.execute("nginx", "cat /etc/nginx/conf.d/new.conf") == "# second"
+
+
 def test_supervisor(pod):
     """The exit of an app is noticed, and no zombie is left."""
     pod.wait_for("supervisor", "has ended", "sleep 1000000")
