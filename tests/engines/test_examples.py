@@ -74,10 +74,12 @@ def test_debug_sidecar(pod):
 
 def test_profile(pod):
     """strace counts the system calls of nginx's master and workers."""
-    pod.wait_for("profiler", "attached")
-    # A call by each of them: the workers are new ones.
-    pod.execute("profiler", scripts.HUP)
-    pod.wait_for("profiler", "% time", "epoll_wait")
+    def counted():
+        # So that they have something to do while strace is attached.
+        pod.execute("profiler", scripts.HUP)
+        return "epoll_wait" in pod.logs("profiler")
+
+    wait_until(counted, "strace prints a table with epoll_wait")
     assert pod.is_running("profiler")
 
 
