@@ -24,9 +24,11 @@ until pause=$(pgrep -P "$unshare") && grep -q '^NSpid:.*[[:space:]]1$' "/proc/$p
 enter() { nsenter --target "$pause" --pid --mount -- "$@"; }
 
 enter sh -c 'kill -0 "$1" 2>/dev/null || echo "a process outside cannot be signalled"' sh $$
-enter sh -c 'trap "echo reloaded; exit 0" HUP; grep PPid /proc/$$/status; while :; do sleep 0.1 & wait $!; done' &
+# A shell cannot trap what is ignored from the start, as SIGHUP is under nohup(1).
+enter env --default-signal=HUP sh -c 'trap "echo reloaded; exit 0" HUP; grep PPid /proc/$$/status; while :; do sleep 0.1 & wait $!; done' &
 app=$!
-until enter pgrep -P 0 -x sh >/dev/null; do sleep 0.1; done
+# Until it has its handler of SIGHUP, which is the last bit.
+until enter sh -c 'grep -q "SigCgt:.*[13579bdf]$" "/proc/$(pgrep -P 0 -o -x sh)/status"'; do sleep 0.1; done
 enter kill -HUP 1
 wait "$app"
 kill "$pause"
