@@ -31,6 +31,8 @@ pub fn reap(main: Option<Pid>, warn_reaped: bool) -> Option<Change> {
             Ok(Some(change)) if Some(change.pid()) == main => of_main = Some(change),
             Ok(Some(Change::Exited(pid, end))) => match named {
                 Some((_, name)) => warn!("Reaped zombie process with pid={name}: {end}"),
+                // It exited after the look.
+                None if warn_reaped => warn!("Reaped zombie process with pid={pid} (?): {end}"),
                 None => debug!("reaped {pid}: {end}"),
             },
             Ok(Some(Change::Stopped(..))) | Err(Errno::EINTR) => {}
