@@ -3,13 +3,14 @@ import json
 import subprocess
 
 import scripts
+from managed import Managed
 from nginx import Nginx
 from waiting import WATCHDOG
 
 NEEDS = ("docker-compose",)
 
 
-class Composed:
+class Composed(Managed):
     """The containers are named as the services of the file."""
 
     def __init__(self, docker, file):
@@ -24,16 +25,8 @@ class Composed:
         override.write_text(json.dumps({"services": services}))
         self.command.append(f"--file={override}")
 
-    def __enter__(self):
-        try:
-            self("up", "--detach")
-        except BaseException:
-            self.remove()
-            raise
-        return self
-
-    def __exit__(self, *_):
-        self.remove()
+    def start(self):
+        self("up", "--detach")
 
     def remove(self):
         # An error here must not hide an earlier one.

@@ -1,24 +1,17 @@
 """A pod of podman kube play."""
+from managed import Managed
 from nginx import Nginx
 
 
-class Played:
+class Played(Managed):
     """The containers are named as in the manifest."""
 
     def __init__(self, podman, manifest):
         self.podman = podman
         self.manifest = manifest
 
-    def __enter__(self):
-        try:
-            self.podman("kube", "play", "--network=none", str(self.manifest))
-        except BaseException:
-            self.remove()
-            raise
-        return self
-
-    def __exit__(self, *_):
-        self.remove()
+    def start(self):
+        self.podman("kube", "play", "--network=none", str(self.manifest))
 
     def remove(self):
         # An error here must not hide an earlier one.

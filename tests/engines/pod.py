@@ -4,11 +4,12 @@ import subprocess
 
 import images
 from engine import flushed
+from managed import Managed
 from nginx import Nginx
 from processes import wait_until_idle
 
 
-class Pod:
+class Pod(Managed):
     CONTAINERS = ("nginx", "sidecar", "flush")
 
     def __init__(self, podman, infra_image):
@@ -16,14 +17,6 @@ class Pod:
         self.infra_image = infra_image
         self.name = podman.name("pod")
         self.session = None
-
-    def __enter__(self):
-        try:
-            self.start()
-        except BaseException:
-            self.remove()
-            raise
-        return self
 
     def start(self):
         self.podman("pod", "create", f"--name={self.name}", f"--infra-name={self.full('infra')}",
@@ -49,9 +42,6 @@ class Pod:
     def run(self, name, *command, options=()):
         self.podman("run", "--detach", f"--pod={self.name}", f"--name={self.full(name)}", *self.podman.confine,
                     *options, images.WORKLOAD, *command)
-
-    def __exit__(self, *_):
-        self.remove()
 
     def remove(self):
         # First the exec session: podman 5.8 removes no container that has one.
