@@ -16,15 +16,15 @@ pub struct MainProcess {
     pub pid: Pid,
     /// Where the kernel reaps.
     held: Option<PidFd>,
-    /// Whether the kernel may be let reap.
-    is_alone: bool,
+    /// Whether the kernel may reap, and it is not known yet whether it says how a process exited.
+    kernel_may_reap: bool,
 }
 
 impl MainProcess {
-    /// The one that has been started as `pid`. If it `is_alone`, init needs no SIGCHLD but for its exit: no stops of it, and
-    /// no names of orphans.
-    pub fn new(pid: Pid, is_alone: bool) -> MainProcess {
-        MainProcess { pid, held: None, is_alone }
+    /// The one that has been started as `pid`. The kernel may reap where init needs no SIGCHLD but for the exit of the main
+    /// process: neither its stops, nor the names of orphans.
+    pub fn new(pid: Pid, kernel_may_reap: bool) -> MainProcess {
+        MainProcess { pid, held: None, kernel_may_reap }
     }
 
     /// Sends it `signal`.
@@ -72,13 +72,16 @@ impl MainProcess {
 
     /// Has the kernel reap, now that the first orphan has exited: `child`, unless that is the main process itself. It is also
     /// the one by which init sees that the kernel says of a reaped child how it exited; no version is asked for. What has
-    /// exited before is still for init to reap.
+    /// exited before is still for init to reap. A SIGCHLD of a sender's own making, or for a child that has been reaped
+    /// already, says nothing.
     pub fn let_kernel_reap(&mut self, child: Option<Pid>) {
-        let Some(orphan) = child.filter(|child| self.is_alone && *child != self.pid) else { return };
-        self.is_alone = false;
+        let Some(orphan) = child.filter(|child| self.kernel_may_reap && *child != self.pid) else { return };
         let Ok(held) = PidFd::open(orphan) else { return };
-        let is_reaped = matches!(take_change(Some(orphan)), Ok(Some(Change::Exited(..))));
-        if is_reaped && held.exit_status().is_some() {
+        if !matches!(take_change(Some(orphan)), Ok(Some(Change::Exited(..)))) {
+            return;
+        }
+        self.kernel_may_reap = false;
+        if held.exit_status().is_some() {
             // Not reaped, so the pid is its own.
             self.held = PidFd::open(self.pid).ok().filter(PidFd::can_be_signalled);
         }

@@ -16,6 +16,7 @@ use crate::config::{AtExit, Config, Subreaper, Target};
 use crate::handling::handles;
 use crate::mailbox::{Event, Mailbox, Other};
 use crate::reap::{names_orphans, reap};
+use crate::received::Received;
 use crate::settle::settle;
 use crate::signal::Signal;
 use crate::sys::describe;
@@ -93,9 +94,9 @@ pub fn attend(
     settle(&kept);
     let remaining = Remaining::new(own);
     // With a terminal init follows the main process's stops.
-    let is_alone =
+    let kernel_may_reap =
         own.get() == 1 && terminal.is_none() && watcher.is_none() && !names_orphans(config.warn_reaped);
-    let main = MainProcess::new(main, is_alone);
+    let main = MainProcess::new(main, kernel_may_reap);
     Init { config, own, main, mailbox, remaining, job, watcher, term_forwarded: false }.live()
 }
 
@@ -148,22 +149,9 @@ impl Init<'_> {
                     has_changes = true;
                 }
                 Event::Signal(received) => {
-                    if received.signal == Signal::CONT {
-                        self.job.continued();
-                    }
-                    let sent = forwarder.forward(received, &self.main, &mut self.remaining);
-                    self.term_forwarded |= match self.config.rewritten(Signal::TERM) {
-                        None => sent.is_some_and(is_termination_signal),
-                        terminates => sent == terminates,
-                    };
-                    if sent.is_some()
-                        && is_termination_signal(received.signal)
-                        && kill_at.is_none()
-                        && !killed
-                    {
+                    if self.forward(&mut forwarder, received) && kill_at.is_none() && !killed {
                         kill_at = self.config.kill_after.and_then(|after| Instant::now().checked_add(after));
                     }
-                    self.job.handled(received.signal, sent);
                 }
                 Event::Deadline if killed => {
                     warn!(
@@ -182,6 +170,20 @@ impl Init<'_> {
         }
     }
 
+    /// Forwards a signal. Returns whether it is one by which people and engines have a program exit, and was forwarded.
+    fn forward(&mut self, forwarder: &mut Forwarder, received: Received) -> bool {
+        if received.signal == Signal::CONT {
+            self.job.continued();
+        }
+        let sent = forwarder.forward(received, &self.main, &mut self.remaining);
+        self.term_forwarded |= match self.config.rewritten(Signal::TERM) {
+            None => sent.is_some_and(is_termination_signal),
+            terminates => sent == terminates,
+        };
+        self.job.handled(received.signal, sent);
+        sent.is_some() && is_termination_signal(received.signal)
+    }
+
     /// Sends the main process the signals of files that have changed, if it handles them.
     fn send_for_changes(&mut self) {
         let main = self.main.pid;
@@ -193,7 +195,7 @@ impl Init<'_> {
     /// Kills the main process and the remaining ones.
     fn kill(&self) {
         kill(&self.remaining);
-        // These are known where /proc cannot be read, too: the main process has not been reaped.
+        // These are known where /proc cannot be read, too.
         let _ = self.main.send(Signal::KILL);
         if self.config.target != Target::Child {
             let _ = self.main.send_to_group(Signal::KILL);

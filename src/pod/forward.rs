@@ -53,25 +53,29 @@ impl Pod<'_> {
             None if sender.is_some() => self.warn_of_unplaced(received),
             None => {}
         }
-        self.forward_to_each(&containers, own.is_some(), signal, received);
+        if !self.forward_to_each(&containers, own.is_some(), signal, received) {
+            info!("{signal} from {} reached no leader", describe_sender(received));
+        }
     }
 
     /// Forwards the signal of a file that has changed to the leaders that handle it.
     pub(super) fn forward_change(&mut self, signal: Signal) {
         let received = Received { signal, origin: Origin::Kernel, sender: None, uid: self.uid };
         let containers = self.containers().all;
-        self.forward_to_each(&containers, false, signal, received);
+        if !self.forward_to_each(&containers, false, signal, received) {
+            info!("{signal} for a changed file reached no leader");
+        }
     }
 
     /// Forwards it to the leaders of these containers; if the first one is the sender's, only to that leader, if it handles
-    /// the signal.
+    /// the signal. Returns whether one handles it.
     fn forward_to_each(
         &mut self,
         containers: &[Container],
         first_is_own: bool,
         signal: Signal,
         received: Received,
-    ) {
+    ) -> bool {
         // Nothing is kept of leaders that have exited.
         for list in [&mut self.refused, &mut self.undecided] {
             list.retain(|id| containers.iter().any(|container| container.leader == *id));
@@ -84,15 +88,13 @@ impl Pod<'_> {
             // One that signals PID 1 means another process.
             let is_sender = target == PodTarget::Auto && received.sender == Some(own.leader.pid);
             if !is_sender && self.forward_to(std::slice::from_ref(own), signal, received, confined) {
-                return;
+                return true;
             }
             if target == PodTarget::Sender {
                 others = &[];
             }
         }
-        if !self.forward_to(others, signal, received, confined) {
-            info!("{signal} from {} reached no leader", describe_sender(received));
-        }
+        self.forward_to(others, signal, received, confined)
     }
 
     /// Forwards it to those leaders that handle it, and returns whether one does. All of them are looked at, and then those

@@ -70,6 +70,28 @@ fn orphans_after_the_first_do_not_wake_init() {
 }
 
 #[test]
+fn a_sigchld_of_a_senders_own_making_does_not_keep_the_kernel_from_reaping() {
+    if !kernel_says_how_a_process_exited() {
+        crate::support::say("skipped: a_sigchld_of_a_senders_own_making… needs Linux 6.15");
+        return;
+    }
+    // The subshell is a child of the main process, so init is sent a SIGCHLD of which it has no child to reap.
+    let script = format!("(kill -CHLD 1; :); echo ready; read line; exec python3 {} 1", helper("orphans.py"));
+    let mut run = Running::start_with_stdin(&mut as_pid_1(&["--", "sh", "-c", &script]), Stdio::piped());
+    run.wait_for("ready");
+    let ignores_sigchld =
+        |init| u64::from_str_radix(&status_field(init, "SigIgn"), 16).unwrap() & 1 << 16 != 0;
+    let init = run.init();
+    queue(init, libc::SIGCHLD, 1);
+    eventually("init has read it", || status_field(init, "ShdPnd").ends_with("0000"));
+    assert!(!ignores_sigchld(init));
+    run.stdin().write_all(b"\n").unwrap();
+    run.wait_for("orphaned");
+    eventually("the kernel reaps", || ignores_sigchld(init));
+    assert_eq!(run.finish().code, Some(0));
+}
+
+#[test]
 fn the_exit_status_is_right_where_the_kernel_has_reaped() {
     for code in [0, 1, 127, 128, 255] {
         let run = finish(&mut after_orphan(&[], &["sh", "-c", &format!("exit {code}")]));

@@ -299,6 +299,14 @@ fn in_a_pod_the_leaders_that_handle_it_are_signalled() {
 }
 
 #[test]
+fn a_change_that_reaches_no_leader_is_in_the_log() {
+    let (mut pod, file) = watched_pod(&["--verbose"]);
+    let _app = pod.leader(ways()[0], "app", "none");
+    replace(&file, "1");
+    pod.pause.wait_for_stderr("SIGHUP for a changed file reached no leader");
+}
+
+#[test]
 fn with_target_none_a_change_alone_is_signalled() {
     let (mut pod, file) = watched_pod(&["--target", "none"]);
     let mut app = pod.leader(ways()[0], "app", "handler");
