@@ -6,6 +6,8 @@ import os
 import signal
 import sys
 
+import woken
+
 depth = int(sys.argv[1])
 
 
@@ -24,4 +26,4 @@ os.setsid()
 signal.signal(signal.SIGTERM, on_term)
 os.write(1, b"ready\n")
 while True:
-    signal.pause()
+    woken.wait()

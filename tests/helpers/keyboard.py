@@ -1,9 +1,9 @@
 """Exits with 9 on KeyboardInterrupt, which is Python's own handler of SIGINT."""
-import time
+import woken
 
 try:
     print("ready", flush=True)
-    time.sleep(1000)
+    woken.wait()
 except KeyboardInterrupt:
     print("interrupted", flush=True)
     raise SystemExit(9)

@@ -13,6 +13,8 @@ import signal
 import sys
 import threading
 
+import woken
+
 name, kind = sys.argv[1], sys.argv[2]
 SIGNALS = [signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2, signal.SIGWINCH, signal.SIGTERM, signal.SIGRTMIN + 3]
 SIGNALS += [signal.SIGCONT, signal.SIGIO, signal.SIGURG]
@@ -36,11 +38,6 @@ if kind == "faults":
     SIGNALS += [signal.SIGSEGV, signal.SIGSYS]
     kind = "handler"
 if kind == "handler":
-    # Python runs a handler only between two of its instructions, so a signal right before a pause(2) would be printed
-    # with the next one only. The byte that Python's C handler writes here is not missed.
-    reader, writer = os.pipe()
-    os.set_blocking(writer, False)
-    signal.set_wakeup_fd(writer)
     for number in SIGNALS:
         signal.signal(number, lambda *_: None)
 elif kind == "thread":
@@ -59,7 +56,7 @@ while True:
     if kind == "thread":
         threading.Event().wait()
     elif kind == "handler":
-        for number in os.read(reader, 100):
+        for number in woken.wait():
             got(number)
     else:
         signal.pause()

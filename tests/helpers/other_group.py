@@ -2,6 +2,8 @@
 import os
 import signal
 
+import woken
+
 # It leads its group, so it can only join another group of its session.
 os.setpgid(0, os.getpgid(os.getppid()) if os.getppid() == 1 and os.getpgid(1) else 0)
 child = os.fork()
@@ -13,4 +15,4 @@ os.setpgid(0, child)
 signal.signal(signal.SIGUSR1, lambda *_: os._exit(6))
 print("ready", flush=True)
 while True:
-    signal.pause()
+    woken.wait()

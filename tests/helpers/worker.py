@@ -12,6 +12,8 @@ import signal
 import sys
 import time
 
+import woken
+
 name, how = sys.argv[1], sys.argv[2:]
 
 
@@ -37,18 +39,13 @@ if "daemon" in how:
 if "session" in how:
     os.setsid()
 stopping = False
-# A signal right before pause(2) would be noticed after the next one only. The byte that Python's C handler writes to
-# this pipe is not missed.
-woken, wake = os.pipe()
-os.set_blocking(wake, False)
-signal.set_wakeup_fd(wake)
 for number in (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT, signal.SIGHUP, signal.SIGUSR1, signal.SIGWINCH):
     signal.signal(number, on_signal)
 say(f"ready {os.getpid()}")
 if "stopped" in how:
     os.kill(os.getpid(), signal.SIGSTOP)
 while not stopping:
-    os.read(woken, 64)
+    woken.wait()
 end = time.monotonic() + 1
 while time.monotonic() < end:
     time.sleep(0.01)

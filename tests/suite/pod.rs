@@ -356,7 +356,8 @@ fn a_leader_may_have_any_name() {
     // The kernel truncates a name to 15 bytes: here, within the last ü.
     let rename = "open('/proc/self/comm', 'wb').write(b'123456789012) \\xc3\\xbc')";
     let script = format!(
-        "{rename}; import runpy, sys; del sys.argv[0]; runpy.run_path(sys.argv[0], run_name='__main__')"
+        "{rename}; import os, runpy, sys; del sys.argv[0]; sys.path[0] = os.path.dirname(sys.argv[0]); \
+         runpy.run_path(sys.argv[0], run_name='__main__')"
     );
     let leader = helper("leader.py");
     let mut app = pod.enter(apart, "app", &["/usr/bin/python3", "-c", &script, &leader, "app", "handler"]);

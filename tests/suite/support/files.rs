@@ -59,7 +59,10 @@ pub fn helper(name: &str) -> String {
         let to = scratch("helpers");
         let from = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/helpers");
         for entry in fs::read_dir(from).expect("tests/helpers").flatten() {
-            fs::copy(entry.path(), to.join(entry.file_name())).expect("copy a helper");
+            // Not what Python has compiled.
+            if entry.path().extension().is_some_and(|extension| extension == "py") {
+                fs::copy(entry.path(), to.join(entry.file_name())).expect("copy a helper");
+            }
         }
         to
     });
