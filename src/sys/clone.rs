@@ -8,8 +8,9 @@
 //!
 //! The assembly is the system call, and in the child the call of a function that does not return. The child
 //! writes nothing at or above the stack pointer of the parent, and uses no frame of the parent's. So a shadow stack,
-//! which the kernel shares with a vfork child, stays as it is. An asm! block without the option `nostack` finds the
-//! stack pointer aligned for a call, and nothing of the compiler's below it.
+//! which the kernel shares with a vfork child, stays as it is. An asm! block without the option `nostack` finds nothing
+//! of the compiler's below the stack pointer. It may find that not aligned for a call: on x86, rustc has the code that
+//! aligns it only on the ways through a function that call another one. So the child aligns it.
 //!
 //! The kernel keeps the registers, the result's excepted, on all of these machines but x86_64 (rcx, r11) and
 //! powerpc64 (r0, r3 to r12, and the condition, count and exception registers).
@@ -41,6 +42,7 @@ pub unsafe fn vfork(child: Child, argument: *mut c_void) -> Result<c_int, Errno>
             "syscall",
             "test rax, rax",
             "jnz 2f",
+            "and rsp, -16",
             "mov rdi, r9",
             "call r8",
             "2:",
@@ -64,6 +66,7 @@ pub unsafe fn vfork(child: Child, argument: *mut c_void) -> Result<c_int, Errno>
             "mov ebx, [esp]",
             "test eax, eax",
             "jnz 2f",
+            "and esp, -16",
             "sub esp, 12",
             "push edx",
             "call edi",
