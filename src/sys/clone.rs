@@ -185,3 +185,53 @@ pub unsafe fn vfork(child: Child, argument: *mut c_void) -> Result<c_int, Errno>
         pid => Ok(pid),
     }
 }
+
+#[cfg(all(test, target_arch = "x86_64"))]
+mod tests {
+    use std::arch::naked_asm;
+
+    use super::*;
+
+    /// Writes by how many bytes the stack that it is called with is not aligned, and exits.
+    #[unsafe(naked)]
+    unsafe extern "C" fn child(misalignment: *mut c_void) -> ! {
+        naked_asm!(
+            "lea rax, [rsp + 8]",
+            "and rax, 15",
+            "mov [rdi], rax",
+            "xor edi, edi",
+            "mov eax, {exit}",
+            "syscall",
+            exit = const libc::SYS_exit,
+        )
+    }
+
+    extern "C" fn start(misalignment: *mut c_void) -> c_int {
+        // SAFETY: the child writes to the number alone.
+        unsafe { vfork(child, misalignment) }.unwrap()
+    }
+
+    #[test]
+    fn the_child_aligns_its_stack() {
+        for shift in [0_u64, 8] {
+            let mut misalignment = 99_u64;
+            let pid: c_int;
+            // SAFETY: the stack pointer is restored. `start` uses no instruction that takes an aligned stack.
+            unsafe {
+                asm!(
+                    "sub rsp, r12",
+                    "call {start}",
+                    "add rsp, r12",
+                    start = sym start,
+                    in("r12") shift,
+                    inout("rdi") &raw mut misalignment => _,
+                    lateout("eax") pid,
+                    clobber_abi("C"),
+                );
+            }
+            // SAFETY: the call writes nothing.
+            assert_eq!(unsafe { libc::waitpid(pid, std::ptr::null_mut(), 0) }, pid);
+            assert_eq!(misalignment, 0, "shift {shift}");
+        }
+    }
+}
