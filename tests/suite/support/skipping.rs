@@ -30,7 +30,8 @@ pub fn skipped(why: &str) -> bool {
     say_skipped(why)
 }
 
-fn say_skipped(why: &str) -> bool {
+/// Prints that this test is skipped.
+pub fn say_skipped(why: &str) -> bool {
     let name = thread::current().name().unwrap_or("a test").to_owned();
     say(&format!("skipped: {name} {why}"));
     false
