@@ -4,11 +4,9 @@ The child reads a line, and then makes its parent the foreground again. Prints h
 import os
 import signal
 
+import woken
+
 main = os.getpid()
-woken, wake = os.pipe()
-# Python runs its handlers between two system calls. What is counted is the bytes that its C handler writes.
-os.set_blocking(wake, False)
-signal.set_wakeup_fd(wake)
 signal.signal(signal.SIGCONT, lambda *_: None)
 signal.signal(signal.SIGTTOU, signal.SIG_IGN)
 ready, is_ready = os.pipe()
@@ -23,4 +21,4 @@ if os.fork() == 0:
 os.read(ready, 1)
 os.write(1, b"ready\n")
 line = os.read(0, 64).decode().strip()
-print(f"main: {line}, continued {len(os.read(woken, 1 << 16))} times")
+print(f"main: {line}, continued {len(woken.wait())} times")

@@ -3,9 +3,8 @@ import os
 import signal
 import sys
 
-reader, writer = os.pipe()
-os.set_blocking(writer, False)
-signal.set_wakeup_fd(writer)
+import woken
+
 for number in [signal.SIGHUP, signal.SIGUSR1]:
     signal.signal(number, lambda *_: None)
 
@@ -21,5 +20,5 @@ def say(what):
 
 say("ready")
 while True:
-    for number in os.read(reader, 100):
+    for number in woken.wait():
         say(f"got {number}")

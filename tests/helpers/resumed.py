@@ -5,18 +5,15 @@ import select
 import signal
 import sys
 
-# Python runs a handler only between two of its instructions, so a SIGCONT right before select(2) would be noticed too
-# late. The byte that Python's C handler writes to this pipe is not missed.
-woken, wake = os.pipe()
-os.set_blocking(wake, False)
-signal.set_wakeup_fd(wake)
+import woken
+
 signal.signal(signal.SIGCONT, lambda *_: None)
 signal.signal(signal.SIGUSR1, lambda *_: None)
 asked = "asked" in sys.argv
 os.write(1, b"begun\n")
 while True:
-    readable, _, _ = select.select([woken] if asked else [0, woken], [], [])
-    received = os.read(woken, 64) if woken in readable else b""
+    readable, _, _ = select.select([woken.reader] if asked else [0, woken.reader], [], [])
+    received = woken.wait() if woken.reader in readable else b""
     if signal.SIGCONT in received:
         os.write(1, b"continues\n")
     if 0 in readable or signal.SIGUSR1 in received:

@@ -7,17 +7,18 @@ import os
 import select
 import signal
 
-_reader, _writer = os.pipe()
+# Can be read once a signal has arrived.
+reader, _writer = os.pipe()
 os.set_blocking(_writer, False)
 signal.set_wakeup_fd(_writer)
 
 
 def wait():
     """Waits until a signal has arrived that has a handler; returns its number, and those that arrived with it."""
-    return os.read(_reader, 64)
+    return os.read(reader, 64)
 
 
 def wait_for(file):
     """Waits until `file` can be read. Handlers run meanwhile."""
-    while file not in select.select([file, _reader], [], [])[0]:
+    while file not in select.select([file, reader], [], [])[0]:
         wait()
