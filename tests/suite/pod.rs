@@ -121,9 +121,12 @@ impl Pod {
 
 impl Drop for Pod {
     fn drop(&mut self) {
-        // The end of unshare does not kill it: a change of uid clears the parent death signal.
-        if fs::exists(format!("/proc/{}", self.init)).unwrap() {
-            kill(self.init, libc::SIGKILL);
+        // The end of unshare does not kill it: a change of uid clears the parent death signal. Once unshare has
+        // reaped it, its pid may be that of another process: it is signalled only while it is a child of unshare.
+        let children = fs::read_to_string(format!("/proc/{0}/task/{0}/children", self.pause.pid()));
+        if children.unwrap_or_default().split(' ').any(|pid| pid == self.init.to_string()) {
+            // Without `kill`: unshare may reap it at this moment, and ESRCH is no failure.
+            unsafe { libc::kill(self.init, libc::SIGKILL) };
         }
         self.cgroups.sort_by_key(|dir| std::cmp::Reverse(dir.components().count()));
         for dir in &self.cgroups {
