@@ -35,9 +35,8 @@ pub struct Config {
     pub subreaper: Subreaper,
     /// Which session and group the workload is started in.
     pub session: Session,
-    /// Whether init stops itself with TSTP, TTIN and TTOU, as dumb-init does, and not when the main
-    /// process stops.
-    pub suspends: bool,
+    /// What becomes of the signals that stop a process in a terminal's background.
+    pub background_stops: BackgroundStops,
     /// Which user the workload runs as, if not as init does.
     pub user: Option<User>,
     /// The workload's working directory, if not init's.
@@ -72,7 +71,7 @@ impl Config {
         parent_death: None,
         subreaper: Subreaper::Always,
         session: Session::OwnGroup,
-        suspends: false,
+        background_stops: BackgroundStops::Forwarded,
         user: None,
         workdir: None,
         umask: None,
@@ -94,11 +93,22 @@ pub enum AtExit {
     TermGroup,
 }
 
+/// What becomes of TSTP, TTIN and TTOU.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BackgroundStops {
+    /// They are forwarded as every other signal, and init stops when the main process has been stopped.
+    Forwarded,
+    /// Init stops itself with them, and not when the main process stops (dumb-init).
+    Init,
+    /// TTIN and TTOU are dropped, since tini ignores them.
+    Dropped,
+}
+
 /// Whether to adopt orphans where init is not PID 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Subreaper {
     Always,
-    /// Only with `--subreaper`, and with a warning without it (tini).
+    /// Only with `--subreaper`, and with a warning without it (tini), unless init is one already (prctl(2)).
     OnRequest,
 }
 
@@ -175,9 +185,12 @@ impl Config {
         let given = self.rewrite.iter().rev().find(|rewrite| rewrite.from == signal).map(|it| it.to);
         given.unwrap_or(match signal {
             // A process group in a session without a shell is not stopped by these (dumb-init).
-            Signal::TSTP | Signal::TTIN | Signal::TTOU if self.suspends && self.session == Session::Own => {
+            Signal::TSTP | Signal::TTIN | Signal::TTOU
+                if self.background_stops == BackgroundStops::Init && self.session == Session::Own =>
+            {
                 Some(Signal::STOP)
             }
+            Signal::TTIN | Signal::TTOU if self.background_stops == BackgroundStops::Dropped => None,
             _ => Some(signal),
         })
     }

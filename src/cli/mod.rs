@@ -4,7 +4,7 @@ mod options;
 pub mod persona;
 pub mod values;
 
-use std::ffi::CStr;
+use std::ffi::{CStr, OsStr};
 use std::fmt::Display;
 use std::os::unix::ffi::OsStrExt;
 
@@ -16,7 +16,7 @@ use crate::signal::{self, Signal};
 use crate::sys::entry::Vector;
 use crate::user;
 use options::{Name, Options};
-use persona::{Persona, single_child};
+use persona::{OPTIONS_VARIABLE, Persona, single_child};
 use values::{AnyTarget, duration, remap, rewrite, target, umask, watch};
 
 /// What `--help` prints.
@@ -55,41 +55,105 @@ pub fn parse(persona: &Persona, args: Vector, env: Vector, config: &mut Config) 
             apply(config, value);
         }
     }
+    let variable = if persona.reads_options { env.value(OPTIONS_VARIABLE) } else { None };
     // By far the most usual command lines have no options, or `--` alone. Then the code that reads options stays out of
     // memory.
     let mut words = args.iter().skip(1);
     match (words.next(), words.next()) {
+        _ if variable.is_some() => parse_options(persona, args, variable, config),
         (None, _) if persona.is_pause => Ok(Command::Pause),
         (Some(word), Some(_)) if !persona.is_pause && word == "--" => Ok(Command::Run { program: 2 }),
         (Some(word), _) if !persona.is_pause && !matches!(word.as_bytes(), [b'-', _, ..]) => {
             Ok(Command::Run { program: 1 })
         }
-        _ => parse_options(persona, args, config),
+        _ => parse_options(persona, args, variable, config),
     }
 }
 
 /// Apart from what runs at every start: its frame would cost a page of the stack, and its code others.
 #[inline(never)]
-fn parse_options(persona: &Persona, args: Vector, config: &mut Config) -> Result<Command, String> {
-    let mut pause = persona.is_pause;
-    let mut wanted = None;
-    let mut options = Options::new(persona, args);
+fn parse_options(
+    persona: &Persona,
+    args: Vector,
+    variable: Option<&'static OsStr>,
+    config: &mut Config,
+) -> Result<Command, String> {
+    let words: Vec<&OsStr> = args.iter().skip(1).collect();
+    if persona.is_pause && words.contains(&OsStr::new("-v")) {
+        return Ok(Command::Print(persona.version));
+    }
+    let mut chosen = Chosen { pause: persona.is_pause, target: None };
+    if let Some(variable) = variable {
+        let words = variable.as_bytes().split(u8::is_ascii_whitespace).filter(|word| !word.is_empty());
+        match read(persona, words.map(OsStr::from_bytes).collect(), config, &mut chosen) {
+            Ok(Read::Program(None)) => {}
+            Ok(Read::Program(_)) => return Err(format!("{OPTIONS_VARIABLE} may have options alone")),
+            Ok(Read::Print(text)) => return Ok(Command::Print(text)),
+            // A value may be a secret, and the environment is not printed. A message that has one ends with it.
+            Err(problem) => {
+                let shown = problem.split(": \"").next().unwrap_or_default();
+                return Err(format!("{OPTIONS_VARIABLE}: {shown}"));
+            }
+        }
+    }
+    let program = match read(persona, words, config, &mut chosen)? {
+        // Behind podinit's own name.
+        Read::Program(index) => index.map(|index| index + 1),
+        Read::Print(text) => return Ok(Command::Print(text)),
+    };
+    let Chosen { pause, target } = chosen;
+    if let Some(target) = target {
+        choose_target(config, target, pause)?;
+    }
+    match (program, pause) {
+        (Some(program), false) => Ok(Command::Run { program }),
+        (None, true) => Ok(Command::Pause),
+        (Some(_), true) if persona.ignores_words => Ok(Command::Pause),
+        (Some(_), true) => Err("with --pause there is no program to run".into()),
+        (None, false) if !config.watches.is_empty() => Ok(Command::Sidecar),
+        (None, false) => Err("no program to run".into()),
+    }
+}
+
+/// What the options choose that is not known before all of them are read.
+struct Chosen {
+    pause: bool,
+    target: Option<AnyTarget>,
+}
+
+/// What there is behind options.
+enum Read {
+    /// The program is the word of this number, if there is one.
+    Program(Option<usize>),
+    /// Nothing that matters: this is to be printed.
+    Print(&'static str),
+}
+
+/// Reads the options with which `words` begin.
+fn read(
+    persona: &Persona,
+    words: Vec<&'static OsStr>,
+    config: &mut Config,
+    chosen: &mut Chosen,
+) -> Result<Read, String> {
+    let wanted = &mut chosen.target;
+    let mut options = Options::new(words);
     while let Some((option, value)) = options.next()? {
         match option.name {
-            Name::Help => return Ok(Command::Print(HELP)),
-            Name::Version => return Ok(Command::Print(persona.version)),
-            Name::License => return Ok(Command::Print(LICENSE)),
-            Name::ListNames => return Ok(Command::Print(persona::names().leak())),
-            Name::Pause => pause = true,
-            Name::Group => wanted = Some(AnyTarget::Init(Target::Group)),
+            Name::Help => return Ok(Read::Print(HELP)),
+            Name::Version => return Ok(Read::Print(persona.version)),
+            Name::License => return Ok(Read::Print(LICENSE)),
+            Name::ListNames => return Ok(Read::Print(persona::names().leak())),
+            Name::Pause => chosen.pause = true,
+            Name::Group => *wanted = Some(AnyTarget::Init(Target::Group)),
             Name::SingleChild => {
-                wanted = None;
+                *wanted = None;
                 single_child(config);
             }
             Name::Verbose => config.log_level = raised(config.log_level, persona.verbose),
             Name::User => config.user = Some(user::find(value.to_bytes())?),
             name => {
-                let understood = set(config, &mut wanted, name, value);
+                let understood = set(config, wanted, name, value);
                 understood.ok_or_else(|| not_valid(option.value, &Quoted(value.to_bytes())))?;
             }
         }
@@ -99,16 +163,7 @@ fn parse_options(persona: &Persona, args: Vector, config: &mut Config) -> Result
     if let Some(number) = signals.max().filter(|highest| *highest > persona.highest_rewrite) {
         return Err(not_valid("rewriting of signals", &format_args!("{number} is too high")));
     }
-    if let Some(wanted) = wanted {
-        choose_target(config, wanted, pause)?;
-    }
-    match (options.program, pause) {
-        (Some(program), false) => Ok(Command::Run { program }),
-        (None, true) => Ok(Command::Pause),
-        (Some(_), true) => Err("with --pause there is no program to run".into()),
-        (None, false) if !config.watches.is_empty() => Ok(Command::Sidecar),
-        (None, false) => Err("no program to run".into()),
-    }
+    Ok(Read::Program(options.program))
 }
 
 /// Sets what an option is for that has no more to it; `None` if its value is not valid.
@@ -223,7 +278,14 @@ mod tests {
         ] {
             assert_eq!(read(words, &[]), Ok((Command::Pause, config)), "{words:?}");
         }
-        assert_eq!(parse(&["/pause", "-v"]), Ok(Command::Print(Persona::called(None).version)));
+        for words in [&["/pause", "-v"][..], &["pod", "-v"], &["pause", "-g", "-v"]] {
+            assert_eq!(parse(words), Ok(Command::Print(Persona::called(None).version)), "{words:?}");
+        }
+        let verbose = Config { log_level: LevelFilter::Debug, ..Config::DEFAULT };
+        assert_eq!(read(&["pause", "-vv"], &[]), Ok((Command::Pause, verbose)));
+        for words in [&["catatonit", "-P", "x"][..], &["catatonit", "-P", "--", "-x"]] {
+            assert_eq!(parse(words), Ok(Command::Pause), "{words:?}");
+        }
     }
 
     #[test]
@@ -299,9 +361,43 @@ mod tests {
         assert_eq!(with("tini", "TINI_VERBOSITY=3").log_level, LevelFilter::Debug);
         assert_eq!(with("dumb-init", "DUMB_INIT_SETSID=0").session, Session::Inherited);
         assert_eq!(with("dumb-init", "DUMB_INIT_DEBUG=1").log_level, LevelFilter::Debug);
-        assert_eq!(with("dumb-init", "DUMB_INIT_DEBUG=0").log_level, LevelFilter::Warn);
+        for other in ["DUMB_INIT_DEBUG=0", "DUMB_INIT_DEBUG=", "DUMB_INIT_DEBUG=2", "DUMB_INIT_DEBUG=11"] {
+            assert_eq!(with("dumb-init", other).log_level, LevelFilter::Warn, "{other}");
+        }
         assert_eq!(with("catatonit", "CATATONIT_DEBUG=1").log_level, LevelFilter::Debug);
         assert_eq!(with("podinit", "TINI_VERBOSITY=3"), Config::DEFAULT);
+        assert_eq!(with("docker-init", "TINI_VERBOSITY=3").log_level, LevelFilter::Debug);
+        assert_eq!(with("docker-init", "TINI_KILL_PROCESS_GROUP=1").target, Target::Group);
+        assert_eq!(with("podman-init", "TINI_KILL_PROCESS_GROUP=1").target, Target::Child);
+    }
+
+    #[test]
+    fn the_inits_of_engines_read_options_in_a_variable() {
+        let with = |words: &[&str], text: &str| {
+            read(words, &[&format!("PODINIT_OPTIONS={text}")]).map(|(command, config)| match command {
+                Command::Run { program } => (program, config.target, config.grace().as_secs()),
+                other => panic!("{other:?}"),
+            })
+        };
+        for name in ["docker-init", "/run/podman-init"] {
+            assert_eq!(with(&[name, "--", "x"], "-g --grace 20s"), Ok((2, Target::Group, 20)), "{name}");
+            assert_eq!(with(&[name, "x"], " \t-g\n --grace=7"), Ok((1, Target::Group, 7)), "{name}");
+            assert_eq!(with(&[name, "--grace=2", "x"], "-g --grace=7"), Ok((2, Target::Group, 2)), "{name}");
+            assert_eq!(with(&[name, "--", "x"], ""), Ok((2, Target::Child, 5)), "{name}");
+            for text in
+                ["x", "-g x", "--", "-g -- x", "--grace secret", "--secret", "--user secret", "--grace"]
+            {
+                let wrong = with(&[name, "--", "x"], text);
+                assert_eq!(wrong.is_err(), text != "--", "{name} {text}");
+                let message = wrong.err().unwrap_or_default();
+                assert!(text == "--secret" || !message.contains("secret"), "{name} {text}: {message}");
+                assert!(text == "--" || message.starts_with("PODINIT_OPTIONS"), "{name} {text}: {message}");
+            }
+        }
+        for name in ["podinit", "tini", "dumb-init", "catatonit"] {
+            let plain = read(&[name, "x"], &[]).unwrap().1;
+            assert_eq!(read(&[name, "x"], &["PODINIT_OPTIONS=--grace 20s"]).unwrap().1, plain, "{name}");
+        }
     }
 
     #[test]

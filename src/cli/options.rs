@@ -1,13 +1,11 @@
 //! The options: their names, which of them take a value, and how they are read, as getopt_long(3) does it.
 
-use std::ffi::{CStr, CString};
+use std::ffi::{CStr, CString, OsStr};
 use std::os::unix::ffi::OsStringExt;
 
 use lexopt::{Arg, Parser};
 
-use super::persona::Persona;
 use crate::quoted::Quoted;
-use crate::sys::entry::Vector;
 
 /// Which option. What each one does is in [`super::parse`].
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -53,7 +51,7 @@ const fn opt(name: Name, letter: u8, long: &'static str, value: &'static str) ->
     Opt { name, letter, long, value }
 }
 
-/// All of them. ([`Options::short`] knows two more letters: `-L`, and what `-v` is to a pause process.)
+/// All of them. ([`short`] knows one more letter, `-L`.)
 pub static OPTIONS: [Opt; 24] = [
     opt(Name::DieAlike, 0, "die-alike", ""),
     opt(Name::Env, 0, "env", "NAME=VALUE"),
@@ -82,19 +80,19 @@ pub static OPTIONS: [Opt; 24] = [
 ];
 
 /// Reads the options of a command line, one after the other.
-pub struct Options<'a> {
-    persona: &'a Persona,
+pub struct Options {
     parser: Parser,
     /// How many words the command line has.
     count: usize,
-    /// The number of the first word that is no option, once that has been read.
+    /// The number of the first word that is no option, counted from 0, once that has been read.
     pub program: Option<usize>,
 }
 
-impl Options<'_> {
-    /// Those of `args`, for the program that `persona` stands for.
-    pub fn new(persona: &Persona, args: Vector) -> Options<'_> {
-        Options { persona, parser: Parser::from_args(args.iter().skip(1)), count: args.len(), program: None }
+impl Options {
+    /// Those with which `words` begin.
+    pub fn new(words: Vec<&'static OsStr>) -> Options {
+        let count = words.len();
+        Options { parser: Parser::from_args(words), count, program: None }
     }
 
     /// The next option, and its value, which is empty if it takes none. `None` if the next word is no option.
@@ -104,7 +102,7 @@ impl Options<'_> {
     pub fn next(&mut self) -> Result<Option<(&'static Opt, &'static CStr)>, String> {
         let option = match self.parser.next().map_err(problem)? {
             Some(Arg::Long(name)) => complete(name.as_bytes())?,
-            Some(Arg::Short(letter)) => self.short(letter)?,
+            Some(Arg::Short(letter)) => short(letter)?,
             Some(Arg::Value(_)) => {
                 let behind = self.parser.raw_args().map_err(problem)?.as_slice().len();
                 self.program = Some(self.count - behind - 1);
@@ -120,16 +118,12 @@ impl Options<'_> {
         let value = CString::new(value).expect("an argument ends at its first NUL");
         Ok(Some((option, Box::leak(value.into_boxed_c_str()))))
     }
+}
 
-    fn short(&self, letter: char) -> Result<&'static Opt, String> {
-        let meant = match letter {
-            'L' => 'l',
-            'v' if self.persona.v_is_version => 'V',
-            _ => letter,
-        };
-        let option = OPTIONS.iter().find(|option| option.letter != 0 && char::from(option.letter) == meant);
-        option.ok_or_else(|| invalid(b"-", letter.encode_utf8(&mut [0; 4]).as_bytes()))
-    }
+fn short(letter: char) -> Result<&'static Opt, String> {
+    let meant = if letter == 'L' { 'l' } else { letter };
+    let option = OPTIONS.iter().find(|option| option.letter != 0 && char::from(option.letter) == meant);
+    option.ok_or_else(|| invalid(b"-", letter.encode_utf8(&mut [0; 4]).as_bytes()))
 }
 
 /// What is wrong with the options themselves. (lexopt's own words would bring std's way to quote along, with its

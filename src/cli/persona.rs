@@ -8,7 +8,7 @@ use std::time::Duration;
 use log::LevelFilter;
 
 use crate::bytes::number;
-use crate::config::{AtExit, Config, Failures, Subreaper, Target};
+use crate::config::{AtExit, BackgroundStops, Config, Failures, Subreaper, Target};
 use crate::sys::session::Session;
 
 /// One program, as its users know it.
@@ -19,17 +19,22 @@ pub struct Persona {
     pub defaults: fn(&mut Config),
     /// How many levels more a `-v` logs.
     pub verbose: u8,
-    /// Whether `-v` prints the version instead.
-    pub v_is_version: bool,
-    /// Whether it is a pod's pause process without `--pause`.
+    /// Whether it is a pod's pause process without `--pause`. Then a lone `-v` prints the version, as Kubernetes' own does.
     pub is_pause: bool,
+    /// Whether other words beside `--pause` are ignored.
+    pub ignores_words: bool,
     /// The highest signal that `--rewrite` takes.
     pub highest_rewrite: i32,
     /// What `--version` prints.
     pub version: &'static str,
     /// The environment variables that it reads.
     pub variables: &'static [Variable],
+    /// Whether it also reads options in the variable [`OPTIONS_VARIABLE`].
+    pub reads_options: bool,
 }
+
+/// The options of an engine's init, which has no other way to get any: `docker run --init -e PODINIT_OPTIONS="-g"`.
+pub const OPTIONS_VARIABLE: &str = "PODINIT_OPTIONS";
 
 /// An environment variable, and what it does to the defaults.
 type Variable = (&'static str, fn(&mut Config, &OsStr));
@@ -43,15 +48,22 @@ const PODINIT: Persona = Persona {
     names: &["podinit"],
     defaults: |_| {},
     verbose: 1,
-    v_is_version: false,
     is_pause: false,
+    ignores_words: false,
     highest_rewrite: 64,
     version: VERSION,
     variables: &[],
+    reads_options: false,
 };
 
+const TINI_VARIABLES: [Variable; 3] = [
+    ("TINI_SUBREAPER", |config, _| config.subreaper = Subreaper::Always),
+    ("TINI_KILL_PROCESS_GROUP", |config, _| config.target = Target::Group),
+    ("TINI_VERBOSITY", |config, value| config.log_level = tini_verbosity(value)),
+];
+
 /// A row a program; the first one is for every other name.
-static TABLE: [Persona; 6] = [
+static TABLE: [Persona; 7] = [
     PODINIT,
     Persona {
         names: &["tini", "tini-static"],
@@ -59,14 +71,11 @@ static TABLE: [Persona; 6] = [
             config.target = Target::Child;
             config.at_exit = AtExit::Terminate(Duration::ZERO);
             config.subreaper = Subreaper::OnRequest;
+            config.background_stops = BackgroundStops::Dropped;
             config.failures = Failures { own: 1, not_found: 127, not_executable: 126 };
         },
         version: TINI_VERSION,
-        variables: &[
-            ("TINI_SUBREAPER", |config, _| config.subreaper = Subreaper::Always),
-            ("TINI_KILL_PROCESS_GROUP", |config, _| config.target = Target::Group),
-            ("TINI_VERBOSITY", |config, value| config.log_level = tini_verbosity(value)),
-        ],
+        variables: &TINI_VARIABLES,
         ..PODINIT
     },
     Persona {
@@ -74,7 +83,7 @@ static TABLE: [Persona; 6] = [
         defaults: |config| {
             config.at_exit = AtExit::TermGroup;
             config.session = Session::Own;
-            config.suspends = true;
+            config.background_stops = BackgroundStops::Init;
             config.failures = Failures { own: 1, not_found: 2, not_executable: 2 };
         },
         verbose: 2,
@@ -82,7 +91,7 @@ static TABLE: [Persona; 6] = [
         version: concat!("dumb-init v", env!("CARGO_PKG_VERSION"), "_podinit\n"),
         variables: &[
             ("DUMB_INIT_DEBUG", |config, value| {
-                if value != "0" {
+                if value == "1" {
                     config.log_level = LevelFilter::Debug;
                 }
             }),
@@ -102,28 +111,50 @@ static TABLE: [Persona; 6] = [
             config.failures = Failures { own: 1, not_found: 1, not_executable: 1 };
         },
         version: TINI_VERSION,
+        ignores_words: true,
         variables: &[("CATATONIT_DEBUG", |config, _| config.log_level = LevelFilter::Debug)],
         ..PODINIT
     },
     // An operator chose podinit for an engine, and gets podinit's stop of the remaining processes; but the engines' manuals
     // say that their init signals the program alone.
     Persona {
-        names: &["docker-init", "podman-init"],
+        names: &["docker-init"],
         defaults: |config| config.target = Target::Child,
         version: TINI_VERSION,
+        // Docker's is tini.
+        variables: &TINI_VARIABLES,
+        reads_options: true,
         ..PODINIT
     },
-    Persona { names: &["pause"], v_is_version: true, is_pause: true, ..PODINIT },
+    Persona {
+        names: &["podman-init"],
+        defaults: |config| config.target = Target::Child,
+        version: TINI_VERSION,
+        reads_options: true,
+        ..PODINIT
+    },
+    // OpenShift has CRI-O execute /usr/bin/pod.
+    Persona { names: &["pause", "pod"], is_pause: true, ..PODINIT },
 ];
 
 impl Persona {
-    /// The one that is called by this path.
+    /// The one that is called by this path. An init's name may have the machine behind it, as their downloads have:
+    /// `tini-amd64`, `dumb-init_1.2.5_x86_64`, `catatonit.x86_64`.
     pub fn called(path: Option<&OsStr>) -> &'static Persona {
         let name =
             path.and_then(|path| path.as_bytes().rsplit(|&byte| byte == b'/').next()).unwrap_or_default();
         TABLE
             .iter()
-            .find(|persona| persona.names.iter().any(|own| own.as_bytes() == name))
+            .find(|persona| {
+                persona.names.iter().any(|own| {
+                    name.get(..own.len()).is_some_and(|begin| begin == own.as_bytes())
+                        && match name.get(own.len()) {
+                            None => true,
+                            Some(b'-' | b'_' | b'.') => !persona.is_pause,
+                            Some(_) => false,
+                        }
+                })
+            })
             .unwrap_or(&TABLE[0])
     }
 }
@@ -167,8 +198,14 @@ mod tests {
         assert_eq!(own("/usr/bin/tini-static"), "tini");
         assert_eq!(own("dumb-init"), "dumb-init");
         assert_eq!(own("/sbin/docker-init"), "docker-init");
-        assert_eq!(own("/run/podman-init"), "docker-init");
-        for other in ["", "/", "tini2", "/tini/x", "-tini"] {
+        assert_eq!(own("/run/podman-init"), "podman-init");
+        assert_eq!(own("/usr/bin/pod"), "pause");
+        for tini in ["tini-amd64", "/tini-static-arm64", "tini-static-muslc-amd64"] {
+            assert_eq!(own(tini), "tini", "{tini}");
+        }
+        assert_eq!(own("dumb-init_1.2.5_x86_64"), "dumb-init");
+        assert_eq!(own("catatonit.x86_64"), "catatonit");
+        for other in ["", "/", "tini2", "/tini/x", "-tini", "pod-x", "pause-amd64", "podinit-x86_64"] {
             assert_eq!(own(other), "podinit", "{other}");
         }
         assert_eq!(Persona::called(None).names[0], "podinit");

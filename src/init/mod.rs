@@ -12,7 +12,7 @@ pub mod workload;
 use std::os::fd::{AsFd, AsRawFd};
 use std::time::Instant;
 
-use crate::config::{AtExit, Config, Subreaper, Target};
+use crate::config::{AtExit, BackgroundStops, Config, Subreaper, Target};
 use crate::handling::handles;
 use crate::mailbox::{Event, Mailbox, Other};
 use crate::reap::{names_orphans, reap};
@@ -22,7 +22,8 @@ use crate::signal::Signal;
 use crate::sys::describe;
 use crate::sys::entry::Start;
 use crate::sys::process::{
-    Change, End, Pid, become_subreaper, leave_no_core, own_pid, parent_pid, signal_on_parent_death,
+    Change, End, Pid, become_subreaper, is_subreaper, leave_no_core, own_pid, parent_pid,
+    signal_on_parent_death,
 };
 use crate::sys::session::Session;
 use crate::sys::signal::{Disposition, act_by_default, kill_group, kill_process, set_disposition};
@@ -86,7 +87,7 @@ pub fn attend(
     watcher: Option<Watcher>,
 ) -> End {
     info!("started the workload as {main}");
-    let job = JobControl::new(own, main, terminal, config.suspends);
+    let job = JobControl::new(own, main, terminal, config.background_stops == BackgroundStops::Init);
     let mut kept = [Some(mailbox.as_fd().as_raw_fd()), job.descriptor(), None];
     if let Some(watcher) = &watcher {
         kept[2] = watcher.raw_fd();
@@ -170,18 +171,19 @@ impl Init<'_> {
         }
     }
 
-    /// Forwards a signal. Returns whether it is one by which people and engines have a program exit, and was forwarded.
+    /// Forwards a signal. Returns whether what is sent has the workload exit: HUP as TERM does, INT as USR1 does not.
     fn forward(&mut self, forwarder: &mut Forwarder, received: Received) -> bool {
         if received.signal == Signal::CONT {
             self.job.continued();
         }
         let sent = forwarder.forward(received, &self.main, &mut self.remaining);
-        self.term_forwarded |= match self.config.rewritten(Signal::TERM) {
+        let term = self.config.rewritten(Signal::TERM);
+        self.term_forwarded |= match term {
             None => sent.is_some_and(is_termination_signal),
             terminates => sent == terminates,
         };
         self.job.handled(received.signal, sent);
-        sent.is_some() && is_termination_signal(received.signal)
+        sent.is_some_and(is_termination_signal) || sent.is_some() && sent == term
     }
 
     /// Sends the main process the signals of files that have changed, if it handles them.
@@ -243,6 +245,7 @@ fn adopt_orphans(subreaper: Subreaper) {
                 warn!("cannot become a subreaper, so init does not reap orphans: {}", describe(errno));
             }
         }
+        Subreaper::OnRequest if is_subreaper() => {}
         // People grep for these words of tini's.
         Subreaper::OnRequest => warn!(
             "not PID 1 and isn't registered as a child subreaper, so zombie reaping won't work: \

@@ -215,6 +215,11 @@ pub fn become_subreaper() -> Result<(), Errno> {
     prctl::set_child_subreaper(true)
 }
 
+/// Whether this process is a subreaper: it stays one over execve(2). What prctl(2) does not say counts as no.
+pub fn is_subreaper() -> bool {
+    prctl::get_child_subreaper() == Ok(true)
+}
+
 /// Has the kernel send `signal` to init when its parent exits, by PR_SET_PDEATHSIG of prctl(2). nix's function does not take
 /// real-time signals.
 ///

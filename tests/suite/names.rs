@@ -17,9 +17,9 @@ fn called(name: &str) -> PathBuf {
     static NAMES: OnceLock<PathBuf> = OnceLock::new();
     let names = NAMES.get_or_init(|| {
         let dir = scratch("names");
-        for name in
-            finish(&mut as_process(&["--list-names"])).stdout.lines().filter(|name| *name != "podinit")
-        {
+        let listed = finish(&mut as_process(&["--list-names"])).stdout;
+        let listed = listed.lines().filter(|name| *name != "podinit");
+        for name in listed.chain(["tini-amd64", "tini-static-arm64"]) {
             symlink(podinit(), dir.join(name)).expect("symlink");
         }
         dir
@@ -50,6 +50,7 @@ fn versions_that_engines_understand() {
         ("dumb-init", "--version", "dumb-init v"),
         ("dumb-init", "-V", "dumb-init v"),
         ("pause", "-v", "podinit "),
+        ("pod", "-v", "podinit "),
     ] {
         let run = finish(&mut as_named_process(name, &[option]));
         assert_eq!((run.code, run.stderr.as_str()), (Some(0), ""), "{name} {option}: {run:?}");
@@ -68,6 +69,7 @@ fn their_own_failures_have_their_own_statuses() {
         ("dumb-init", 1, 2, 2),
         ("catatonit", 1, 1, 1),
         ("docker-init", 125, 127, 126),
+        ("tini-amd64", 1, 127, 126),
     ] {
         println!("case: {name}");
         let run = |args: &[&str]| match name {
@@ -104,6 +106,12 @@ fn tini_warns_where_it_cannot_reap_and_only_there() {
     assert!(!warns(&mut as_named_process("tini", &["-s", "true"])));
     assert!(!warns(as_named_process("tini", &["true"]).env("TINI_SUBREAPER", "")));
     assert!(!warns(&mut as_named_pid_1("tini", &["true"])));
+    // Where it is a subreaper already, which it stays over execve.
+    let subreaper = "import ctypes, os, sys; assert ctypes.CDLL(None).prctl(36, 1, 0, 0, 0) == 0
+os.execv(sys.argv[1], sys.argv[1:])";
+    let mut command = Command::new("python3");
+    let run = finish(command.args(["-c", subreaper]).arg(called("tini")).args(["sh", "-c", "exit 4"]));
+    assert_eq!((run.code, run.stderr.as_str()), (Some(4), ""), "{run:?}");
     for silent in ["dumb-init", "catatonit", "docker-init", "podman-init"] {
         assert!(!warns(&mut as_named_process(silent, &["true"])), "{silent}");
     }
@@ -146,6 +154,9 @@ fn each_name_has_its_target() {
         ("catatonit", &["-g"], "X", 2),
         ("docker-init", &["--"], "X", 1),
         ("podman-init", &["--"], "X", 1),
+        ("tini-static-arm64", &[], "X", 1),
+        ("docker-init", &["--"], "TINI_KILL_PROCESS_GROUP", 2),
+        ("podman-init", &["--"], "TINI_KILL_PROCESS_GROUP", 1),
     ] {
         println!("case: {name} {options:?} {variable}");
         let mut command = as_named_pid_1(name, options);
@@ -382,15 +393,96 @@ fn tini_forwards_the_signal_of_its_parents_death() {
 }
 
 #[test]
-fn catatonit_pauses() {
-    let run = Running::start(&mut as_named_pid_1("catatonit", &["-P"]));
-    let init = run.init();
-    eventually("podinit sleeps", || {
-        status_field(init, "Name") == "catatonit" && status_field(init, "State").starts_with('S')
-    });
-    if !have_root() {
-        say("(without root: its privileges are not checked)");
+fn tini_drops_the_signals_of_a_terminals_background() {
+    for (name, dropped) in [("tini", true), ("docker-init", false)] {
+        println!("case: {name}");
+        let mut run =
+            Running::start(as_named_process(name, &["-s"]).args(["python3", &helper("receive.py"), "99"]));
+        run.wait_for("ready");
+        for signal in [libc::SIGTTIN, libc::SIGTTOU] {
+            run.kill(signal);
+            if !dropped {
+                run.wait_for(&format!("got {signal} "));
+            }
+        }
+        run.kill(libc::SIGUSR1);
+        run.wait_for("got ");
+        assert_eq!(run.seen("got ").starts_with("got 10 "), dropped, "{name}");
+        kill(children_of(run.pid())[0], libc::SIGKILL);
     }
-    kill(init, libc::SIGINT);
-    assert_eq!(run.finish().code, Some(0));
+}
+
+#[test]
+fn pause_processes_pause() {
+    for (name, args) in [
+        ("catatonit", &["-P"][..]),
+        ("catatonit", &["-P", "words", "that it ignores"]),
+        ("pause", &[]),
+        ("pause", &["-vv"]),
+        ("pod", &[]),
+    ] {
+        println!("case: {name} {args:?}");
+        let run = Running::start(&mut as_named_pid_1(name, args));
+        let init = run.init();
+        eventually("podinit sleeps", || {
+            status_field(init, "Name") == name && status_field(init, "State").starts_with('S')
+        });
+        if !have_root() {
+            say("(without root: its privileges are not checked)");
+        }
+        kill(init, libc::SIGINT);
+        assert_eq!(run.finish().code, Some(0));
+    }
+}
+
+/// The init of an engine, with options in its variable.
+fn with_options(name: &str, options: &str, args: &[&str]) -> Command {
+    let mut command = as_named_process(name, args);
+    command.env("PODINIT_OPTIONS", options);
+    command
+}
+
+#[test]
+fn the_inits_of_engines_read_options_in_a_variable() {
+    let show = ["--", "sh", "-c", "pwd; echo $A; printenv PODINIT_OPTIONS; exit 3"];
+    for name in ["docker-init", "podman-init"] {
+        let options = "--workdir /usr\t--env A=B  -e3:4";
+        let run = finish(&mut with_options(name, options, &show));
+        assert_eq!((run.code, run.lines()), (Some(4), vec!["/usr", "B", options]), "{name}: {run:?}");
+        // The command line has precedence.
+        let run = finish(&mut with_options(name, options, &[&["--workdir=/", "-e3:5"], &show[..]].concat()));
+        assert_eq!((run.code, run.lines()[0]), (Some(5), "/"), "{name}: {run:?}");
+        // Its values, which may be secrets, are not printed.
+        for options in [
+            "--grace 5s --env secret",
+            "--grace secret",
+            "--user secret",
+            "secret",
+            "-g secret",
+            "--nope=secret",
+        ] {
+            println!("case: {name} {options}");
+            let run = finish(&mut with_options(name, options, &show));
+            run.assert_refused(125, &["PODINIT_OPTIONS"]);
+            assert!(!run.stderr.contains("secret"), "{run:?}");
+        }
+        finish(&mut with_options(name, "--nope", &show)).assert_refused(125, &["PODINIT_OPTIONS", "--nope"]);
+    }
+    for name in ["tini", "tini-static", "dumb-init", "catatonit"] {
+        let run =
+            finish(with_options(name, "--workdir /usr", &show).current_dir("/").env("TINI_SUBREAPER", ""));
+        assert_eq!((run.code, run.lines()[0]), (Some(3), "/"), "{name}: {run:?}");
+    }
+    let run = finish(as_process(&show).env("PODINIT_OPTIONS", "--workdir /usr").current_dir("/"));
+    assert_eq!((run.code, run.lines()[0]), (Some(3), "/"), "podinit: {run:?}");
+}
+
+#[test]
+fn dumb_init_debugs_with_1_alone() {
+    for (value, debugs) in
+        [("1", true), ("0", false), ("2", false), ("11", false), ("", false), ("yes", false)]
+    {
+        let run = finish(as_named_process("dumb-init", &["true"]).env("DUMB_INIT_DEBUG", value));
+        assert_eq!(run.stderr.contains("debug") || run.stderr.contains("info"), debugs, "{value:?}: {run:?}");
+    }
 }

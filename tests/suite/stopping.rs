@@ -164,24 +164,6 @@ fn the_main_process_is_killed_after_kill_after() {
         let run = run.finish();
         assert_eq!(run.code, Some(137), "{run:?}");
     }
-    // A SIGTERM that --rewrite drops is not forwarded, so --kill-after does not begin; nor does it for a SIGHUP.
-    let mut run = Running::start(&mut as_pid_1(&[
-        "--kill-after",
-        "0",
-        "-r",
-        "TERM:0",
-        "-r",
-        "HUP:TERM",
-        "python3",
-        &helper("worker.py"),
-        "main",
-    ]));
-    run.wait_for("ready");
-    run.signal_init(libc::SIGTERM);
-    run.signal_init(libc::SIGHUP);
-    run.wait_for("received 15");
-    run.wait_for("flushed");
-    assert_eq!(run.finish().code, Some(0));
 }
 
 #[test]
@@ -609,5 +591,34 @@ fn a_main_process_that_stops_itself_does_not_stop_the_deadline() {
         run.kill(libc::SIGTERM);
         let run = run.finish();
         assert_eq!(run.code, Some(137), "{signal}: {run:?}");
+    }
+}
+
+#[test]
+fn kill_after_begins_with_what_is_sent() {
+    let receive = helper("receive.py");
+    // What asks the program to stop begins it, whatever arrived.
+    for (rewrite, signal) in
+        [("HUP:TERM", libc::SIGHUP), ("HUP:QUIT", libc::SIGHUP), ("TERM:USR1", libc::SIGTERM)]
+    {
+        println!("case: {rewrite}");
+        let options = ["--rewrite", rewrite, "--kill-after", "50ms", "python3", &receive, "99"];
+        let mut run = Running::start(&mut as_process(&options));
+        run.wait_for("ready");
+        run.kill(signal);
+        run.wait_for("got ");
+        assert_eq!(run.finish().code, Some(137), "{rewrite}");
+    }
+    // What is dropped, or sent as another signal, does not begin it: the next one is received.
+    for (rewrite, signal, sent) in [("INT:USR1", libc::SIGINT, 10), ("TERM:0", libc::SIGTERM, 28)] {
+        println!("case: {rewrite}");
+        let options = ["--rewrite", rewrite, "--kill-after", "0", "python3", &receive, "99", "12"];
+        let mut run = Running::start(&mut as_process(&options));
+        run.wait_for("ready");
+        run.kill(signal);
+        run.kill(libc::SIGWINCH);
+        run.wait_for(&format!("got {sent} "));
+        run.kill(libc::SIGUSR2);
+        assert_eq!(run.finish().code, Some(0));
     }
 }
