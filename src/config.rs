@@ -47,8 +47,8 @@ pub struct Config {
     pub env: Vec<&'static CStr>,
     /// The files whose change has a signal sent.
     pub watches: Vec<Watch>,
-    /// Whether to make a PID namespace of which init is PID 1, where it is not PID 1.
-    pub pid_namespace: bool,
+    /// Whether the workload is PID 1 of a PID namespace of its own.
+    pub as_pid_1: bool,
     /// The exit statuses of failures that are not the workload's.
     pub failures: Failures,
     /// Whether to log each orphan that is reaped.
@@ -77,7 +77,7 @@ impl Config {
         umask: None,
         env: Vec::new(),
         watches: Vec::new(),
-        pid_namespace: false,
+        as_pid_1: false,
         failures: Failures { own: 125, not_found: 127, not_executable: 126 },
         warn_reaped: false,
         log_level: LevelFilter::Warn,

@@ -4,7 +4,7 @@
 //! - [`mailbox`]: it arrives in the signalfd
 //! - [`received`]: which process sent it, as far as the kernel says so
 //! - [`init`]: forwards and reaps while the main process lives
-//!   - `init/workload`: starts the main process
+//!   - `init/workload`: starts the main process; `init/nested`: why it cannot be PID 1 of its own (`--as-pid-1`)
 //!   - `init/forward`: sends the signal to the main process or its group
 //!   - `init/job_control`, `init/terminal`: what ^Z means; the controlling terminal
 //!   - `init/stop`: stops the remaining processes once the main process has exited
@@ -23,7 +23,6 @@
 //!   - `cli/options`: a table of the options; `cli/values`: their values
 //!   - `cli/persona`: the names that podinit can be called by
 //! - [`user`]: looks up the user of `--user`
-//! - [`namespace`]: makes a PID namespace for `--pid-namespace`
 //!
 //! Used by all of these:
 //! - [`reap`]: reaps children
@@ -50,7 +49,6 @@ mod handling;
 mod hidepid;
 mod init;
 mod mailbox;
-mod namespace;
 mod pod;
 mod procfs;
 #[cfg(any(test, fuzzing))]
@@ -88,7 +86,6 @@ fn run(start: Start) -> u8 {
     let command = cli::parse(persona, start.args, start.env, &mut config);
     logger::set_level(config.log_level);
     match command {
-        Ok(Command::Run { program }) if config.pid_namespace => namespace::run(&start, &config, program),
         Ok(Command::Run { program }) => init::run(&start, &config, program),
         Ok(Command::Pause) => pod::run(&config),
         Ok(Command::Sidecar) => pod::sidecar::run(&config),

@@ -102,6 +102,11 @@ fn parse_options(
         Read::Print(text) => return Ok(Command::Print(text)),
     };
     let Chosen { pause, target } = chosen;
+    if config.as_pid_1 {
+        // As an engine does it: programs that insist on PID 1 have their own ways with their children (s6-supervise
+        // exits on a SIGHUP).
+        config.target = Target::Child;
+    }
     if let Some(target) = target {
         choose_target(config, target, pause)?;
     }
@@ -174,6 +179,7 @@ fn set(config: &mut Config, wanted: &mut Option<AnyTarget>, name: Name, value: &
         Name::Rewrite => config.rewrite.push(rewrite(text)?),
         Name::Grace => config.at_exit = AtExit::Terminate(duration(text)?),
         Name::KillAfter => config.kill_after = Some(duration(text)?),
+        Name::AsPid1 => config.as_pid_1 = true,
         Name::DieAlike => config.die_alike = true,
         Name::Remap => config.remap.push(remap(text)?),
         Name::ParentDeath => config.parent_death = Some(signal::parse(text)?),
@@ -184,7 +190,6 @@ fn set(config: &mut Config, wanted: &mut Option<AnyTarget>, name: Name, value: &
             text.iter().position(|&byte| byte == b'=').filter(|at| *at > 0)?;
             config.env.push(value);
         }
-        Name::PidNamespace => config.pid_namespace = true,
         Name::KeepPrivileges => config.keep_privileges = true,
         Name::Subreaper => config.subreaper = Subreaper::Always,
         Name::WarnReaped => config.warn_reaped = true,
@@ -319,7 +324,7 @@ mod tests {
             (&["podinit", "-=", "x"], r#"invalid option "-=""#),
             (&["podinit", "--no\nne=1", "x"], r#"invalid option "--no\nne""#),
             (&["podinit", "--ver", "x"], r#"option "--ver" may be --verbose or --version"#),
-            (&["podinit", "--=x", "x"], r#"option "--" may be --die-alike or --env"#),
+            (&["podinit", "--=x", "x"], r#"option "--" may be --as-pid-1 or --die-alike"#),
             (&["podinit", "-v=1", "x"], "option '-v' takes no argument"),
             (&["podinit", "--verb=1", "x"], "option '--verb' takes no argument"),
             (&["podinit", "-ge"], "option '-e' needs an argument"),

@@ -10,6 +10,7 @@ use crate::quoted::Quoted;
 /// Which option. What each one does is in [`super::parse`].
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Name {
+    AsPid1,
     DieAlike,
     Env,
     Grace,
@@ -21,7 +22,6 @@ pub enum Name {
     ListNames,
     ParentDeath,
     Pause,
-    PidNamespace,
     Remap,
     Rewrite,
     SingleChild,
@@ -53,6 +53,7 @@ const fn opt(name: Name, letter: u8, long: &'static str, value: &'static str) ->
 
 /// All of them. ([`short`] knows one more letter, `-L`.)
 pub static OPTIONS: [Opt; 24] = [
+    opt(Name::AsPid1, 0, "as-pid-1", ""),
     opt(Name::DieAlike, 0, "die-alike", ""),
     opt(Name::Env, 0, "env", "NAME=VALUE"),
     opt(Name::Grace, 0, "grace", "duration"),
@@ -64,7 +65,6 @@ pub static OPTIONS: [Opt; 24] = [
     opt(Name::ListNames, 0, "list-names", ""),
     opt(Name::ParentDeath, b'p', "parent-death", "signal"),
     opt(Name::Pause, b'P', "pause", ""),
-    opt(Name::PidNamespace, 0, "pid-namespace", ""),
     opt(Name::Remap, b'e', "remap", "exit code"),
     opt(Name::Rewrite, b'r', "rewrite", "rewriting of signals"),
     opt(Name::SingleChild, b'c', "single-child", ""),

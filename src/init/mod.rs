@@ -4,17 +4,18 @@ mod ancestors;
 mod forward;
 mod job_control;
 mod main_process;
+mod nested;
 mod remaining;
 mod stop;
-pub mod terminal;
-pub mod workload;
+mod terminal;
+mod workload;
 
 use std::os::fd::{AsFd, AsRawFd};
 use std::time::Instant;
 
 use crate::config::{AtExit, BackgroundStops, Config, Subreaper, Target};
-use crate::handling::handles;
-use crate::mailbox::{Event, Mailbox, Other};
+use crate::handling::{drops, handles};
+use crate::mailbox::{Event, Mailbox, Other, earlier, has_passed};
 use crate::reap::{names_orphans, reap};
 use crate::received::Received;
 use crate::settle::settle;
@@ -78,7 +79,7 @@ pub fn run(start: &Start, config: &Config, program: usize) -> u8 {
 }
 
 /// Runs the loop for a workload whose main process has just been started, and returns how that exited.
-pub fn attend(
+fn attend(
     config: &Config,
     own: Pid,
     main: Pid,
@@ -98,7 +99,8 @@ pub fn attend(
     let kernel_may_reap =
         own.get() == 1 && terminal.is_none() && watcher.is_none() && !names_orphans(config.warn_reaped);
     let main = MainProcess::new(main, kernel_may_reap);
-    Init { config, own, main, mailbox, remaining, job, watcher, term_forwarded: false }.live()
+    Init { config, own, main, mailbox, remaining, job, watcher, term_forwarded: false, kill_main_at: None }
+        .live()
 }
 
 /// An init whose workload runs.
@@ -112,6 +114,8 @@ struct Init<'a> {
     watcher: Option<Watcher>,
     /// Whether a SIGTERM has been forwarded; or, where that is dropped, SIGINT or SIGQUIT.
     term_forwarded: bool,
+    /// When the main process is killed that is PID 1 of its own and has dropped a SIGTERM.
+    kill_main_at: Option<Instant>,
 }
 
 impl Init<'_> {
@@ -126,22 +130,23 @@ impl Init<'_> {
         loop {
             // After a kill the SIGCHLD may have to wait for its turn in a flood of other signals.
             if (has_changes || killed)
-                && let Some(end) = self.reap(kill_at.is_none())
+                && let Some(end) = self.reap(kill_at.is_none() && self.kill_main_at.is_none())
             {
                 self.stop_remaining(if killed { Some(Instant::now()) } else { kill_at });
                 return end;
             }
             has_changes = false;
-            let mut until = kill_at;
+            let mut until = earlier(kill_at, self.kill_main_at);
             let mut other = self.main.held().map(|held| Other::hung_up(held.as_fd()));
             if let Some(watcher) = &self.watcher {
-                (until, other) = (watcher.due(kill_at), watcher.fd().map(Other::readable));
+                (until, other) = (watcher.due(until), watcher.fd().map(Other::readable));
             }
             match self.mailbox.next(until, other) {
                 Event::Ready => match &mut self.watcher {
                     Some(watcher) => watcher.notice(),
                     None => has_changes = true,
                 },
+                Event::Deadline if has_passed(self.kill_main_at) => self.kill_main(),
                 Event::Deadline if kill_at.is_none_or(|kill_at| kill_at > Instant::now()) => {
                     self.send_for_changes()
                 }
@@ -176,6 +181,9 @@ impl Init<'_> {
         if received.signal == Signal::CONT {
             self.job.continued();
         }
+        if self.config.as_pid_1 {
+            self.expect_drop(received);
+        }
         let sent = forwarder.forward(received, &self.main, &mut self.remaining);
         let term = self.config.rewritten(Signal::TERM);
         self.term_forwarded |= match term {
@@ -191,6 +199,30 @@ impl Init<'_> {
         let main = self.main.pid;
         if let Some(watcher) = &mut self.watcher {
             watcher.act(&mut |signal| handles(main, signal) && kill_process(main, signal).is_ok());
+        }
+    }
+
+    /// Gives the main process, PID 1 of its own, `--grace` from now if it is about to drop the SIGTERM that has arrived.
+    #[cold]
+    fn expect_drop(&mut self, received: Received) {
+        let terminates = self.config.rewritten(Signal::TERM);
+        if self.kill_main_at.is_none()
+            && self.config.rewritten(received.signal) == terminates
+            && terminates.is_some_and(|signal| drops(self.main.pid, signal))
+        {
+            self.kill_main_at = Instant::now().checked_add(self.config.grace());
+        }
+    }
+
+    /// Kills the main process, and with it all of its PID namespace.
+    #[cold]
+    fn kill_main(&mut self) {
+        self.kill_main_at = None;
+        match self.main.send(Signal::KILL) {
+            Ok(()) => {
+                warn!("time is up: killed the main process, which as PID 1 drops SIGTERM without a handler")
+            }
+            Err(errno) => warn!("cannot kill the main process: {}", describe(errno)),
         }
     }
 

@@ -8,6 +8,7 @@ use std::os::unix::ffi::OsStrExt;
 use nix::errno::Errno;
 use nix::unistd::{AccessFlags, access};
 
+use super::nested;
 use super::terminal::Terminal;
 use crate::config::{Config, Failures};
 use crate::quoted::Quoted;
@@ -34,6 +35,7 @@ impl Error {
             Failure::Fork(_)
             | Failure::User(_)
             | Failure::OtherUser
+            | Failure::Nested(..)
             | Failure::Directory(_)
             | Failure::Mask(_) => failures.own,
             Failure::Exec(Errno::ENOENT | Errno::ENOTDIR) => failures.not_found,
@@ -51,6 +53,10 @@ impl fmt::Display for Error {
                 "cannot start {program}: no more processes allowed (RLIMIT_NPROC, or the cgroup's pids.max)"
             ),
             Failure::Fork(errno) => write!(f, "cannot start {program}: fork: {}", describe(errno)),
+            Failure::Nested(step, errno) => {
+                let (what, why, remedy) = (nested::what(step), describe(errno), nested::remedy(step, errno));
+                write!(f, "cannot start {program} as PID 1: {what}: {why}: {remedy}")
+            }
             Failure::User(errno) => write!(f, "cannot become the user for {program}: {}", describe(errno)),
             Failure::OtherUser => write!(
                 f,
@@ -103,21 +109,14 @@ pub fn spawn(
         terminal: terminal.map(Terminal::fd),
         pid_slot: slot("LISTEN_PID"),
         pidfd_slot: slot("LISTEN_PIDFDID"),
-        ..Launch::inherited(start.args, program, env, start.mask, child_disposition)
+        as_pid_1: config.as_pid_1,
+        args: start.args,
+        program,
+        env,
+        mask: start.mask,
+        child_disposition,
     })
     .map_err(|failure| Error { program: start.args.iter().nth(program).unwrap_or_default(), failure })
-}
-
-/// Starts a second init with the same command line, as PID 1 of the PID namespace that has been made for init's children.
-///
-/// # Errors
-/// See [`Error`].
-pub fn spawn_init(start: &Start, child_disposition: Disposition) -> Result<Pid, Error> {
-    launch(Launch {
-        file: Some(c"/proc/self/exe"),
-        ..Launch::inherited(start.args, 0, start.env, start.mask, child_disposition)
-    })
-    .map_err(|failure| Error { program: start.args.iter().next().unwrap_or_default(), failure })
 }
 
 /// The workload's environment: init's, with the HOME of `--user` and the variables of `--env`.

@@ -26,14 +26,16 @@ const FLAGS: c_int = libc::CLONE_VM | libc::CLONE_VFORK | libc::SIGCHLD;
 /// The child's only function.
 pub type Child = unsafe extern "C" fn(*mut c_void) -> !;
 
-/// Makes a child that calls `child(argument)`. Returns its pid when the child has executed a program or exited.
+/// Makes a child that calls `child(argument)`, in new namespaces as `namespaces` says (CLONE_NEWPID and others). Returns its
+/// pid when the child has executed a program or exited.
 ///
 /// # Errors
-/// What clone(2) says: EAGAIN, ENOMEM.
+/// What clone(2) says: EAGAIN, ENOMEM; with `namespaces` EPERM, ENOSPC.
 ///
 /// # Safety
 /// The child has the parent's memory. `child` must not change what the parent needs to continue.
-pub unsafe fn vfork(child: Child, argument: *mut c_void) -> Result<c_int, Errno> {
+pub unsafe fn vfork(namespaces: c_int, child: Child, argument: *mut c_void) -> Result<c_int, Errno> {
+    let flags = c_long::from(FLAGS | namespaces);
     let answer: c_long;
     // SAFETY: for the parent this is one system call. The child is as the module's comment says.
     #[cfg(target_arch = "x86_64")]
@@ -47,7 +49,7 @@ pub unsafe fn vfork(child: Child, argument: *mut c_void) -> Result<c_int, Errno>
             "call r8",
             "2:",
             inlateout("rax") libc::SYS_clone => answer,
-            in("rdi") c_long::from(FLAGS),
+            in("rdi") flags,
             in("rsi") 0_usize,
             in("r8") child,
             in("r9") argument,
@@ -61,7 +63,8 @@ pub unsafe fn vfork(child: Child, argument: *mut c_void) -> Result<c_int, Errno>
         asm!(
             "sub esp, 16",
             "mov [esp], ebx",
-            "mov ebx, {flags}",
+            "mov ebx, ecx",
+            "xor ecx, ecx",
             "int 0x80",
             "mov ebx, [esp]",
             "test eax, eax",
@@ -72,9 +75,8 @@ pub unsafe fn vfork(child: Child, argument: *mut c_void) -> Result<c_int, Errno>
             "call edi",
             "2:",
             "add esp, 16",
-            flags = const FLAGS,
             inlateout("eax") libc::SYS_clone => answer,
-            in("ecx") 0_usize,
+            inlateout("ecx") flags => _,
             in("edx") argument,
             in("edi") child,
         );
@@ -88,7 +90,7 @@ pub unsafe fn vfork(child: Child, argument: *mut c_void) -> Result<c_int, Errno>
             "mov x0, x10",
             "blr x9",
             "2:",
-            inlateout("x0") c_long::from(FLAGS) => answer,
+            inlateout("x0") flags => answer,
             in("x1") 0_usize,
             in("x8") libc::SYS_clone,
             in("x9") child,
@@ -109,7 +111,7 @@ pub unsafe fn vfork(child: Child, argument: *mut c_void) -> Result<c_int, Errno>
             "blx r2",
             "2:",
             number = const libc::SYS_clone,
-            inlateout("r0") FLAGS => answer,
+            inlateout("r0") flags => answer,
             in("r1") 0_usize,
             in("r2") child,
             in("r3") argument,
@@ -125,7 +127,7 @@ pub unsafe fn vfork(child: Child, argument: *mut c_void) -> Result<c_int, Errno>
             "mv a0, a4",
             "jalr a3",
             "2:",
-            inlateout("a0") c_long::from(FLAGS) => answer,
+            inlateout("a0") flags => answer,
             in("a1") 0_usize,
             in("a3") child,
             in("a4") argument,
@@ -150,7 +152,7 @@ pub unsafe fn vfork(child: Child, argument: *mut c_void) -> Result<c_int, Errno>
             "bctrl",
             "2:",
             inlateout("r0") libc::SYS_clone => _,
-            inlateout("r3") c_long::from(FLAGS) => answer,
+            inlateout("r3") flags => answer,
             inlateout("r4") 0_usize => _,
             in("r14") child,
             in("r15") argument,
@@ -174,7 +176,7 @@ pub unsafe fn vfork(child: Child, argument: *mut c_void) -> Result<c_int, Errno>
             "2:",
             in("r1") libc::SYS_clone,
             inlateout("r2") 0_usize => answer,
-            in("r3") c_long::from(FLAGS),
+            in("r3") flags,
             in("r8") child,
             in("r9") argument,
         );
@@ -208,7 +210,7 @@ mod tests {
 
     extern "C" fn start(misalignment: *mut c_void) -> c_int {
         // SAFETY: the child writes to the number alone.
-        unsafe { vfork(child, misalignment) }.unwrap()
+        unsafe { vfork(0, child, misalignment) }.unwrap()
     }
 
     #[test]

@@ -10,6 +10,7 @@ pub mod credentials;
 pub mod entry;
 pub mod fd;
 mod memory;
+pub mod nested;
 pub mod pidfd;
 pub mod privilege;
 pub mod process;

@@ -1,11 +1,8 @@
 //! Processes: init itself, and its children that have exited or stopped.
 
-use std::ffi::CStr;
 use std::fmt;
 
 use nix::errno::Errno;
-use nix::mount::{MsFlags, mount};
-use nix::sched::{CloneFlags, unshare};
 use nix::sys::prctl;
 use nix::time::{ClockId, clock_gettime};
 use nix::unistd;
@@ -197,11 +194,6 @@ pub fn have_children() -> bool {
     peeked != Err(Errno::ECHILD)
 }
 
-/// Sets the own name, as in /proc/PID/comm, by PR_SET_NAME of prctl(2).
-pub fn set_own_name(name: &CStr) {
-    let _ = prctl::set_name(name);
-}
-
 /// Has the kernel write no core file of init, by PR_SET_DUMPABLE of prctl(2).
 pub fn leave_no_core() {
     let _ = prctl::set_dumpable(false);
@@ -228,25 +220,6 @@ pub fn is_subreaper() -> bool {
 pub fn signal_on_parent_death(signal: Signal) -> Result<(), Errno> {
     // SAFETY: this prctl takes a number.
     check(unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, signal.number()) }.into()).map(|_| ())
-}
-
-/// Makes a PID namespace, whose PID 1 the next child is, and a mount namespace for its /proc.
-///
-/// # Errors
-/// What unshare(2) says: EPERM without CAP_SYS_ADMIN, ENOSPC at the limit of namespaces.
-pub fn make_pid_namespace() -> Result<(), Errno> {
-    unshare(CloneFlags::CLONE_NEWPID | CloneFlags::CLONE_NEWNS)
-}
-
-/// Mounts the /proc of the own PID namespace in the own mount namespace, and nowhere else.
-///
-/// # Errors
-/// What mount(2) says.
-pub fn mount_own_proc() -> Result<(), Errno> {
-    let none = None::<&CStr>;
-    mount(none, c"/", none, MsFlags::MS_REC | MsFlags::MS_PRIVATE, none)?;
-    let flags = MsFlags::MS_NOSUID | MsFlags::MS_NODEV | MsFlags::MS_NOEXEC;
-    mount(Some(c"proc"), c"/proc", Some(c"proc"), flags, none)
 }
 
 #[cfg(test)]

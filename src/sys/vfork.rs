@@ -11,10 +11,11 @@ use std::ptr;
 
 use nix::errno::Errno;
 
-use super::check;
 use super::clone::vfork;
 use super::credentials::Credentials;
 use super::entry::{NumberSlot, Vector};
+use super::nested::{self, Maps, Step};
+use super::pidfd::pidfd_inode;
 use super::process::Pid;
 use super::session::Session;
 use super::signal::{Disposition, set_disposition, set_mask};
@@ -24,10 +25,8 @@ use crate::signal::{Signal, SignalSet};
 pub struct Launch<'a> {
     /// The command line that the workload is part of.
     pub args: Vector,
-    /// Where in `args` the workload begins; without `file` never 0, since init's own name is first.
+    /// Where in `args` the workload begins; never 0, since init's own name is first.
     pub program: usize,
-    /// What to execute in place of the program that `args` names there.
-    pub file: Option<&'a CStr>,
     /// The workload's environment.
     pub env: Vector,
     /// Directories to look in for a program without a slash in its name, separated by colons.
@@ -40,6 +39,8 @@ pub struct Launch<'a> {
     pub directory: Option<&'a CStr>,
     /// The file mode creation mask, if not init's.
     pub umask: Option<u32>,
+    /// Whether it is to be PID 1 of a PID namespace of its own.
+    pub as_pid_1: bool,
     /// Which user to run as, if not as init's.
     pub user: Option<&'a Credentials>,
     /// Which session and group it is to be in.
@@ -52,39 +53,13 @@ pub struct Launch<'a> {
     pub pidfd_slot: Option<NumberSlot>,
 }
 
-impl<'a> Launch<'a> {
-    /// The start of the program at `program` in `args`, which inherits everything else from init.
-    pub fn inherited(
-        args: Vector,
-        program: usize,
-        env: Vector,
-        mask: SignalSet,
-        child_disposition: Disposition,
-    ) -> Launch<'a> {
-        Launch {
-            args,
-            program,
-            file: None,
-            env,
-            path: OsStr::new(""),
-            mask,
-            child_disposition,
-            directory: None,
-            umask: None,
-            user: None,
-            session: Session::Inherited,
-            terminal: None,
-            pid_slot: None,
-            pidfd_slot: None,
-        }
-    }
-}
-
 /// Why the workload was not started.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Failure {
     /// No child could be made.
     Fork(Errno),
+    /// It could not have namespaces of its own.
+    Nested(Step, Errno),
     /// It could not become the user.
     User(Errno),
     /// The kernel said that it had become the user, and it had not.
@@ -117,9 +92,9 @@ unsafe impl Sync for PathBuffer {}
 /// See [`Failure`]. A child that failed has been reaped.
 pub fn launch(launch: Launch) -> Result<Pid, Failure> {
     let groups = launch.user.map(Credentials::room).unwrap_or_default();
-    let mut birth = Birth { launch, groups, failed: None };
-    // SAFETY: the child writes to `birth`, which outlives its use of the memory, to PATH, and to nothing else of init's.
-    let pid = unsafe { vfork(child, (&raw mut birth).cast()) }.map_err(Failure::Fork)?;
+    let as_pid_1 = launch.as_pid_1;
+    let mut birth = Birth { launch, maps: None, groups, failed: None };
+    let pid = if as_pid_1 { birth.nested() } else { birth.child(0).map_err(Failure::Fork) }?;
     match birth.failed {
         None => Ok(Pid::new(pid).expect("the parent gets a pid")),
         Some(failure) => {
@@ -132,9 +107,35 @@ pub fn launch(launch: Launch) -> Result<Pid, Failure> {
 
 struct Birth<'a> {
     launch: Launch<'a>,
+    /// Of the user namespace, if the child has one of its own.
+    maps: Option<Maps>,
     /// Room for the supplementary groups that the child has.
     groups: Vec<u32>,
     failed: Option<Failure>,
+}
+
+impl Birth<'_> {
+    /// Makes the child.
+    fn child(&mut self, namespaces: c_int) -> Result<c_int, Errno> {
+        // SAFETY: the child writes to this value, which outlives its use of the memory, to PATH, and to nothing else of
+        // init's.
+        unsafe { vfork(namespaces, child, ptr::from_mut(self).cast()) }
+    }
+
+    /// Makes the child as PID 1 of a PID namespace: without the privilege, in a user namespace.
+    #[cold]
+    fn nested(&mut self) -> Result<c_int, Failure> {
+        nested::prepare();
+        let mut made = self.child(nested::NAMESPACES);
+        if made == Err(Errno::EPERM) {
+            self.maps = Some(Maps::own());
+            made = self.child(nested::NAMESPACES | libc::CLONE_NEWUSER);
+        }
+        made.map_err(|errno| match errno {
+            Errno::EAGAIN | Errno::ENOMEM => Failure::Fork(errno),
+            _ => Failure::Nested(Step::Clone, errno),
+        })
+    }
 }
 
 /// The child's only function. Its exit status matters only under an emulator (qemu-user) that makes a fork of a vfork: then
@@ -142,7 +143,7 @@ struct Birth<'a> {
 unsafe extern "C" fn child(birth: *mut c_void) -> ! {
     // SAFETY: `launch` passes a Birth that outlives the child's use of it, and sleeps meanwhile.
     let birth = unsafe { &mut *birth.cast::<Birth>() };
-    let failure = birth.launch.become_workload(&mut birth.groups);
+    let failure = birth.launch.become_workload(birth.maps.as_ref(), &mut birth.groups);
     let status = if failure == Failure::Exec(Errno::ENOENT) { 127 } else { 126 };
     birth.failed = Some(failure);
     // SAFETY: the process exits here, and runs none of the parent's exit handlers.
@@ -151,7 +152,12 @@ unsafe extern "C" fn child(birth: *mut c_void) -> ! {
 
 impl Launch<'_> {
     /// Runs in the child. Nothing here allocates or panics; it returns only if the program was not executed.
-    fn become_workload(&self, groups: &mut [u32]) -> Failure {
+    fn become_workload(&self, maps: Option<&Maps>, groups: &mut [u32]) -> Failure {
+        if self.as_pid_1
+            && let Err((step, errno)) = nested::enter(maps)
+        {
+            return Failure::Nested(step, errno);
+        }
         // SAFETY: the call touches no memory.
         let pid = unsafe { libc::getpid() };
         if let Some(slot) = &self.pid_slot {
@@ -168,11 +174,18 @@ impl Launch<'_> {
         }
         if let Some(user) = self.user {
             if let Err(errno) = user.assume(groups) {
-                return Failure::User(errno);
+                return if maps.is_some() {
+                    Failure::Nested(Step::User, errno)
+                } else {
+                    Failure::User(errno)
+                };
             }
             if !user.are_assumed(groups) {
                 return Failure::OtherUser;
             }
+        }
+        if self.as_pid_1 {
+            nested::die_with_init();
         }
         if let Some(directory) = self.directory {
             // SAFETY: the directory is a C string.
@@ -195,9 +208,6 @@ impl Launch<'_> {
     /// Looks for the program as execvp(3) does, and the same with every C library: glibc runs a
     /// script without a `#!` line by /bin/sh, musl does not.
     fn execute(&self) -> Errno {
-        if let Some(file) = self.file {
-            return self.execute_file(file);
-        }
         let argv = self.args.from(self.program);
         // SAFETY: `program` lies within the arguments, and they are C strings.
         let name = unsafe { CStr::from_ptr(*argv) };
@@ -230,7 +240,7 @@ impl Launch<'_> {
         // SAFETY: both arrays end in NULL, and path is a C string.
         unsafe { libc::execve(path.as_ptr(), argv.cast(), envp.cast()) };
         let errno = Errno::last();
-        if errno == Errno::ENOEXEC && self.file.is_none() {
+        if errno == Errno::ENOEXEC {
             self.execute_script(path);
         }
         errno
@@ -267,19 +277,6 @@ fn join<'b>(buffer: &'b mut [u8; PATH_MAX], directory: &[u8], name: &CStr) -> Op
 fn exists(path: &CStr) -> bool {
     // SAFETY: path is a C string.
     unsafe { libc::access(path.as_ptr(), libc::F_OK) == 0 }
-}
-
-/// The inode of a pidfd of `pid`: since Linux 6.9 no two processes have the same.
-fn pidfd_inode(pid: c_int) -> Option<u64> {
-    // SAFETY: an all-zero statx is a valid value for the call to overwrite; the descriptor is this function's own.
-    unsafe {
-        let fd = check(libc::syscall(libc::SYS_pidfd_open, pid, 0)).ok()? as c_int;
-        let mut stat: libc::statx = std::mem::zeroed();
-        let (path, mask) = (c"".as_ptr(), libc::STATX_INO);
-        let answer = libc::syscall(libc::SYS_statx, fd, path, libc::AT_EMPTY_PATH, mask, &raw mut stat);
-        libc::close(fd);
-        (answer == 0).then_some(stat.stx_ino)
-    }
 }
 
 #[cfg(test)]

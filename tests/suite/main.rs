@@ -7,6 +7,7 @@ mod hidden; // what /proc does not show
 mod load; // floods, and system calls that fail
 mod logging; // the log
 mod names; // other inits' names
+mod nested; // --as-pid-1
 mod packaging; // the manual page and the completions
 mod pod; // pod mode
 mod postgres; // PostgreSQL behind a shell

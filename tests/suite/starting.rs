@@ -6,8 +6,8 @@ use std::os::unix::fs::PermissionsExt;
 use std::process::{Command, Stdio};
 
 use crate::support::{
-    Finished, Running, as_pid_1, as_process, eventually, finish, has_exited, have, have_root, helper,
-    in_namespace, is_root, kill, podinit, scratch, status_field, unshare,
+    Finished, Running, as_pid_1, as_process, eventually, finish, have, have_root, helper, in_namespace,
+    is_root, kill, podinit, scratch, status_field, unshare,
 };
 
 /// What `sh -c script` prints where podinit replaces RUN, and where RUN is empty.
@@ -467,30 +467,6 @@ fn a_change_of_user_that_only_claims_success_is_noticed() {
         let run = finish(command.arg(podinit()).args(["--user", "54321:54322", "id"]));
         run.assert_refused(125, &["the ids are not those"]);
     }
-}
-
-#[test]
-fn a_pid_namespace_of_its_own() {
-    if !have_root() {
-        let run = finish(&mut as_process(&["--pid-namespace", "true"]));
-        return run.assert_refused(125, &["PID namespace", "CAP_SYS_ADMIN"]);
-    }
-    let script = "trap 'echo terminated; exit 6' TERM; ps -o pid= -C sh; cat /proc/1/comm; echo ready; while :; do sleep 0.01; done";
-    let mut run = Running::start(&mut as_process(&["--pid-namespace", "sh", "-c", script]));
-    run.wait_for("podinit");
-    run.wait_for("ready");
-    run.kill(libc::SIGTERM);
-    run.wait_for("terminated");
-    let run = run.finish();
-    assert_eq!(run.code, Some(6), "{run:?}");
-    assert_eq!(run.lines()[0].trim(), "2", "{run:?}");
-    // When the outer podinit is killed, so are all processes of the namespace.
-    let mut run =
-        Running::start(&mut as_process(&["--pid-namespace", "sh", "-c", "echo ready; exec sleep 1000"]));
-    run.wait_for("ready");
-    let init = crate::support::children_of(run.pid())[0];
-    run.kill(libc::SIGKILL);
-    eventually("PID 1 of the namespace is killed", || has_exited(init));
 }
 
 #[test]
