@@ -1,8 +1,7 @@
 //! Whether a process would notice a signal, as far as /proc/PID/status says: for signals that kill a process that does not
 //! handle them.
 
-use std::thread::sleep;
-use std::time::Duration;
+use nix::poll::{PollTimeout, poll};
 
 use crate::procfs::Status;
 use crate::signal::Signal;
@@ -53,7 +52,7 @@ pub fn handles(pid: Pid, signal: Signal) -> bool {
 
 /// How long to look at a process that blocks a signal and does not sleep: a fork of dash, Python or glibc takes microseconds.
 const LOOKS: u32 = 10;
-const BETWEEN_LOOKS: Duration = Duration::from_millis(10);
+const MILLISECONDS_BETWEEN: u8 = 10;
 
 /// Whether the process `pid`, as PID 1 of a PID namespace of its own, would not notice `signal`: the kernel drops what it
 /// does not handle. Unknown counts as no.
@@ -64,7 +63,7 @@ pub fn drops(pid: Pid, signal: Signal) -> bool {
         match handling(before.as_ref(), &now, signal) {
             Handling::DoesNot => return true,
             Handling::Handles | Handling::Unknown => return false,
-            Handling::LookAgain => sleep(BETWEEN_LOOKS),
+            Handling::LookAgain => drop(poll(&mut [], PollTimeout::from(MILLISECONDS_BETWEEN))),
         }
         before = Some(now);
     }

@@ -4,7 +4,8 @@
 //! - [`mailbox`]: it arrives in the signalfd
 //! - [`received`]: which process sent it, as far as the kernel says so
 //! - [`init`]: forwards and reaps while the main process lives
-//!   - `init/workload`: starts the main process; `init/nested`: why it cannot be PID 1 of its own (`--as-pid-1`)
+//!   - `init/workload`: starts the main process
+//!   - `init/nested`: a main process that is PID 1 of its own (`--as-pid-1`)
 //!   - `init/forward`: sends the signal to the main process or its group
 //!   - `init/job_control`, `init/terminal`: what ^Z means; the controlling terminal
 //!   - `init/stop`: stops the remaining processes once the main process has exited

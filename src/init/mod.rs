@@ -14,7 +14,7 @@ use std::os::fd::{AsFd, AsRawFd};
 use std::time::Instant;
 
 use crate::config::{AtExit, BackgroundStops, Config, Subreaper, Target};
-use crate::handling::{drops, handles};
+use crate::handling::handles;
 use crate::mailbox::{Event, Mailbox, Other, earlier, has_passed};
 use crate::reap::{names_orphans, reap};
 use crate::received::Received;
@@ -146,7 +146,10 @@ impl Init<'_> {
                     Some(watcher) => watcher.notice(),
                     None => has_changes = true,
                 },
-                Event::Deadline if has_passed(self.kill_main_at) => self.kill_main(),
+                Event::Deadline if has_passed(self.kill_main_at) => {
+                    self.kill_main_at = None;
+                    nested::kill(&self.main);
+                }
                 Event::Deadline if kill_at.is_none_or(|kill_at| kill_at > Instant::now()) => {
                     self.send_for_changes()
                 }
@@ -182,7 +185,8 @@ impl Init<'_> {
             self.job.continued();
         }
         if self.config.as_pid_1 {
-            self.expect_drop(received);
+            let before = self.kill_main_at;
+            self.kill_main_at = nested::kill_at(self.config, self.main.pid, received.signal, before);
         }
         let sent = forwarder.forward(received, &self.main, &mut self.remaining);
         let term = self.config.rewritten(Signal::TERM);
@@ -199,30 +203,6 @@ impl Init<'_> {
         let main = self.main.pid;
         if let Some(watcher) = &mut self.watcher {
             watcher.act(&mut |signal| handles(main, signal) && kill_process(main, signal).is_ok());
-        }
-    }
-
-    /// Gives the main process, PID 1 of its own, `--grace` from now if it is about to drop the SIGTERM that has arrived.
-    #[cold]
-    fn expect_drop(&mut self, received: Received) {
-        let terminates = self.config.rewritten(Signal::TERM);
-        if self.kill_main_at.is_none()
-            && self.config.rewritten(received.signal) == terminates
-            && terminates.is_some_and(|signal| drops(self.main.pid, signal))
-        {
-            self.kill_main_at = Instant::now().checked_add(self.config.grace());
-        }
-    }
-
-    /// Kills the main process, and with it all of its PID namespace.
-    #[cold]
-    fn kill_main(&mut self) {
-        self.kill_main_at = None;
-        match self.main.send(Signal::KILL) {
-            Ok(()) => {
-                warn!("time is up: killed the main process, which as PID 1 drops SIGTERM without a handler")
-            }
-            Err(errno) => warn!("cannot kill the main process: {}", describe(errno)),
         }
     }
 

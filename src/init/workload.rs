@@ -54,8 +54,9 @@ impl fmt::Display for Error {
             ),
             Failure::Fork(errno) => write!(f, "cannot start {program}: fork: {}", describe(errno)),
             Failure::Nested(step, errno) => {
-                let (what, why, remedy) = (nested::what(step), describe(errno), nested::remedy(step, errno));
-                write!(f, "cannot start {program} as PID 1: {what}: {why}: {remedy}")
+                let (what, why, [remedy, or]) =
+                    (nested::what(step), describe(errno), nested::remedy(step, errno));
+                write!(f, "cannot start {program} as PID 1: {what}: {why}: {remedy}{or}")
             }
             Failure::User(errno) => write!(f, "cannot become the user for {program}: {}", describe(errno)),
             Failure::OtherUser => write!(

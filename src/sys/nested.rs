@@ -39,7 +39,7 @@ pub(super) struct Maps {
 }
 
 impl Maps {
-    #[cold]
+    #[inline(never)]
     pub(super) fn own() -> Maps {
         let only = |id: u32| format!("{id} {id} 1");
         Maps { uids: only(geteuid().as_raw()), gids: only(getegid().as_raw()) }

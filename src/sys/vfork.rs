@@ -123,7 +123,7 @@ impl Birth<'_> {
     }
 
     /// Makes the child as PID 1 of a PID namespace: without the privilege, in a user namespace.
-    #[cold]
+    #[inline(never)]
     fn nested(&mut self) -> Result<c_int, Failure> {
         nested::prepare();
         let mut made = self.child(nested::NAMESPACES);

@@ -385,7 +385,7 @@ fn what_is_missing_is_named() {
 
 #[test]
 fn podinit_under_podinit_is_pid_1_of_its_own() {
-    // What --pid-namespace was for.
+    // A PID namespace with an init in it, on a machine.
     let mut command = nested(&[]);
     command.arg(podinit()).args([
         "sh",

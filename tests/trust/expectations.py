@@ -56,7 +56,6 @@ ERRNOS = {
     "signalfd4": "EBADF EINVAL EMFILE ENFILE ENODEV ENOMEM",
     "statx": "EACCES EBADF ENOENT ENOMEM",
     "umask": "",
-    "unshare": "EINVAL ENOMEM ENOSPC EUSERS",
     "wait4": "ECHILD EINVAL",
     "waitid": "ECHILD EINVAL",
     "write": "EAGAIN EBADF EFBIG EINVAL EIO ENOSPC EPIPE",
@@ -90,7 +89,7 @@ EXCUSES = [
     excuse("R", "* child,inner-child execve,chdir,setgroups,setresgid,setresuid * *", ["refused"], ""),
     # The ids cannot be read back, so they may be wrong.
     excuse("R", "user child getgroups,getresgid,getresuid * second,always", ["refused"], ""),
-    excuse("R", "ns init unshare * *", ["refused"], ""),
+    excuse("R", "ns child mount * *", ["refused"], ""),
     excuse("R", "* init,inner signalfd4 * *", ["refused"], ""),
     excuse("R", "* init,inner rt_sigprocmask * first,always", ["refused"], ""),
     excuse("R", "* child,inner-child rt_sigprocmask * *", ["refused"], ""),

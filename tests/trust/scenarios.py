@@ -29,7 +29,7 @@ class Scenario:
 
     name: str
     why: str
-    arguments: list  # of podinit; WORKLOAD stands for the workload's path
+    arguments: list  # of podinit; WORKLOAD stands for the workload's path, PODINIT for its own
     lines: list  # what the workload prints, in any order
     status: int = 7
     injector: list = field(default_factory=list)  # the injector's own options
@@ -71,7 +71,8 @@ class Run:
         if fault:
             words += ["-f", fault]
         words += ["--", scenario.called]
-        words += [str(tools.workload) if word == "WORKLOAD" else word for word in scenario.arguments]
+        paths = {"WORKLOAD": str(tools.workload), "PODINIT": str(tools.podinit)}
+        words += [paths.get(word, word) for word in scenario.arguments]
 
         def report_is_3():
             os.dup2(report_end, 3)
@@ -219,8 +220,8 @@ SCENARIOS = [
     Scenario("late", "a non-child that is still there when the main process exits",
              ["WORKLOAD", "main"], [*STARTED, "got 15", "flushed", "late ready", "late flushed"],
              react=with_a_non_child),
-    Scenario("ns", "--pid-namespace, both podinits",
-             ["--pid-namespace", "WORKLOAD", "main"], [*STARTED, "got 15", "flushed"], injector=["-w", "-i"],
+    Scenario("ns", "--as-pid-1, a second podinit under the first one",
+             ["--as-pid-1", "PODINIT", "WORKLOAD", "main"], [*STARTED, "got 15", "flushed"], injector=["-w", "-i"],
              react=terminate_when_ready),
     Scenario("kill", "--kill-after and --grace: neither the main process nor a worker exits on SIGTERM",
              ["--kill-after", "50ms", "--grace", "50ms", "WORKLOAD", "main", "stubborn"], [*STARTED, "got 15"],
