@@ -41,10 +41,12 @@ pub fn remedy(step: Step, errno: Errno) -> [&'static str; 2] {
 fn other_remedy(step: Step, errno: Errno) -> &'static str {
     match (step, errno) {
         (Step::Clone, _) => "are max_pid_namespaces and max_user_namespaces in /proc/sys/user too low?",
-        (Step::Slave, Errno::EINVAL) => "the root directory is not a mount point (chroot?)",
+        (Step::Slave, Errno::EINVAL) => {
+            "it takes a root directory that is a mount point (chroot?), and slave mounts (gVisor?)"
+        }
         (Step::Slave, _) | (Step::Proc, Errno::EACCES) => {
-            "a seccomp filter or AppArmor forbids mount(2) (seccompProfile.type and appArmorProfile.type in \
-             securityContext: Unconfined)"
+            "a seccomp filter or AppArmor forbids mount(2) (securityContext.seccompProfile.type: Unconfined, or \
+             appArmorProfile.type)"
         }
         (Step::Proc, Errno::EPERM) => {
             "in a user namespace it takes a /proc of which no part is masked (securityContext.procMount: Unmasked)"

@@ -370,8 +370,14 @@ fn what_is_missing_is_named() {
     without_capability("mount -t tmpfs none /proc;", "").assert_refused(125, &["/proc"]);
     let limit = "echo 0 >/proc/sys/user/max_user_namespaces;";
     without_capability(limit, "").assert_refused(125, &["max_user_namespaces"]);
-    // The kernel's own answer without user namespaces and without a filter. It has the same for a root directory that is
-    // not the machine's.
+    // Without a filter the kernel has EPERM for a user namespace where the root directory is not the machine's.
+    let root = scratch("root");
+    fs::copy(podinit(), root.join("podinit")).unwrap();
+    let chroot = format!(
+        "exec setpriv --bounding-set -sys_admin chroot {} /podinit --as-pid-1 /podinit;",
+        root.display()
+    );
+    without_capability(&chroot, "").assert_refused(125, &["CAP_SYS_ADMIN", sys_admin, "user namespaces"]);
     let filtered = |call: libc::c_long| {
         let mut command = Command::new("python3");
         command.arg(helper("claim.py")).arg(format!("{call}:{}", libc::EPERM));
