@@ -99,8 +99,8 @@ fn run(start: Start) -> u8 {
 }
 
 /// Prints `text` on stdout, and returns the exit status: `failure` if that fails.
-fn print(text: &str, failure: u8) -> u8 {
-    let mut left = text.as_bytes();
+fn print(text: &[u8], failure: u8) -> u8 {
+    let mut left = text;
     while !left.is_empty() {
         match write(standard(STDOUT), left) {
             Ok(written) => left = &left[written..],

@@ -19,16 +19,24 @@ use options::{Name, Options};
 use persona::{OPTIONS_VARIABLE, Persona, single_child};
 use values::{AnyTarget, duration, remap, rewrite, target, umask, watch};
 
-/// What `--help` prints.
-pub const HELP: &str = include_str!("help.txt");
-
-/// What `--license` prints.
+const HELP: &str = include_str!("help.txt");
 const LICENSE: &str = concat!(
     "podinit may be used under the Apache License, Version 2.0\n",
     "(https://www.apache.org/licenses/LICENSE-2.0), or under the following one,\n",
     "as you prefer.\n\n",
     include_str!("../../LICENSE-MIT"),
 );
+
+// By the names of these packaging/layout.ld keeps the texts out of what is mapped at every start.
+/// What `--help` prints.
+static HELP_TEXT: [u8; HELP.len()] = bytes(HELP);
+/// What `--license` prints.
+static LICENSE_TEXT: [u8; LICENSE.len()] = bytes(LICENSE);
+
+/// The bytes of `text`, which are `N`.
+const fn bytes<const N: usize>(text: &str) -> [u8; N] {
+    *text.as_bytes().first_chunk().expect("as many bytes as the text has")
+}
 
 /// What to do.
 #[derive(Debug, PartialEq, Eq)]
@@ -40,7 +48,7 @@ pub enum Command {
     /// Signal the other containers of the pod when a file has changed.
     Sidecar,
     /// Print this on stdout, and no more.
-    Print(&'static str),
+    Print(&'static [u8]),
 }
 
 /// Reads the command line of `persona`, and the environment variables that it reads, into `config`, which has the
@@ -80,7 +88,7 @@ fn parse_options(
 ) -> Result<Command, String> {
     let words: Vec<&OsStr> = args.iter().skip(1).collect();
     if persona.is_pause && words.contains(&OsStr::new("-v")) {
-        return Ok(Command::Print(persona.version));
+        return Ok(Command::Print(persona.version.as_bytes()));
     }
     let mut chosen = Chosen { pause: persona.is_pause, target: None };
     if let Some(variable) = variable {
@@ -131,7 +139,7 @@ enum Read {
     /// The program is the word of this number, if there is one.
     Program(Option<usize>),
     /// Nothing that matters: this is to be printed.
-    Print(&'static str),
+    Print(&'static [u8]),
 }
 
 /// Reads the options with which `words` begin.
@@ -145,10 +153,10 @@ fn read(
     let mut options = Options::new(words);
     while let Some((option, value)) = options.next()? {
         match option.name {
-            Name::Help => return Ok(Read::Print(HELP)),
-            Name::Version => return Ok(Read::Print(persona.version)),
-            Name::License => return Ok(Read::Print(LICENSE)),
-            Name::ListNames => return Ok(Read::Print(persona::names().leak())),
+            Name::Help => return Ok(Read::Print(&HELP_TEXT)),
+            Name::Version => return Ok(Read::Print(persona.version.as_bytes())),
+            Name::License => return Ok(Read::Print(&LICENSE_TEXT)),
+            Name::ListNames => return Ok(Read::Print(persona::names().leak().as_bytes())),
             Name::Pause => chosen.pause = true,
             Name::Group => *wanted = Some(AnyTarget::Init(Target::Group)),
             Name::SingleChild => {
@@ -284,7 +292,11 @@ mod tests {
             assert_eq!(read(words, &[]), Ok((Command::Pause, config)), "{words:?}");
         }
         for words in [&["/pause", "-v"][..], &["pod", "-v"], &["pause", "-g", "-v"]] {
-            assert_eq!(parse(words), Ok(Command::Print(Persona::called(None).version)), "{words:?}");
+            assert_eq!(
+                parse(words),
+                Ok(Command::Print(Persona::called(None).version.as_bytes())),
+                "{words:?}"
+            );
         }
         let verbose = Config { log_level: LevelFilter::Debug, ..Config::DEFAULT };
         assert_eq!(read(&["pause", "-vv"], &[]), Ok((Command::Pause, verbose)));

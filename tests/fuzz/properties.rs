@@ -76,7 +76,7 @@ fn check_vectors(persona: &Persona, args: Vector, env: Vector) {
             check_config(&config, persona);
         }
         Ok(Command::Pause | Command::Sidecar) => check_config(&config, persona),
-        Ok(Command::Print(text)) => assert!(text.ends_with('\n'), "cut off: {text}"),
+        Ok(Command::Print(text)) => assert!(text.ends_with(b"\n"), "cut off: {text:?}"),
         Err(problem) => check_message(&problem),
     }
 }
