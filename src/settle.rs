@@ -1,4 +1,4 @@
-//! Releases what init was started with and does not need: the working directory and descriptors.
+//! Releases what init was started with and does not need: the working directory, descriptors, and code.
 
 use std::os::fd::RawFd;
 
@@ -6,9 +6,10 @@ use nix::unistd::chdir;
 
 use crate::sys::describe;
 use crate::sys::fd::{STDERR, close_between};
+use crate::sys::memory::release_cold_code;
 
 /// Leaves the working directory and closes every descriptor but stderr and those that are `kept`, so that files, pipes and
-/// mounts are free when the other processes have closed them.
+/// mounts are free when the other processes have closed them. Releases the code that only the start took.
 pub fn settle(kept: &[Option<RawFd>]) {
     if let Err(errno) = chdir(c"/") {
         warn!("cannot leave the working directory: {}", describe(errno));
@@ -20,4 +21,5 @@ pub fn settle(kept: &[Option<RawFd>]) {
         first = fd + 1;
     }
     close_between(first, RawFd::MAX);
+    release_cold_code();
 }

@@ -9,7 +9,7 @@ mod clone;
 pub mod credentials;
 pub mod entry;
 pub mod fd;
-mod memory;
+pub mod memory;
 pub mod nested;
 pub mod pidfd;
 pub mod privilege;
