@@ -86,7 +86,9 @@ fn parse_options(
     variable: Option<&'static OsStr>,
     config: &mut Config,
 ) -> Result<Command, String> {
-    let words: Vec<&OsStr> = args.iter().skip(1).collect();
+    // As long as it has to be from the start: see sys::memory's ROOM.
+    let mut words = Vec::with_capacity(args.len());
+    words.extend(args.iter().skip(1));
     if persona.is_pause && words.contains(&OsStr::new("-v")) {
         return Ok(Command::Print(persona.version.as_bytes()));
     }

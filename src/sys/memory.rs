@@ -8,8 +8,22 @@ use std::ptr;
 use super::fd::write_stderr_nowait;
 
 #[cfg(not(any(test, fuzzing)))]
-#[global_allocator]
-static ALLOCATOR: Allocator = Allocator::new();
+mod global {
+    use super::*;
+
+    #[global_allocator]
+    static ALLOCATOR: Allocator = Allocator::new(ROOM.0.get().cast(), size_of::<Room>());
+
+    static ROOM: Room = Room(UnsafeCell::new([0; 768]));
+
+    /// Where the first blocks lie. What the usual options need fits in it, so that they cost no page: packaging/layout.ld
+    /// has it in the one of init's other variables.
+    #[repr(align(256))]
+    struct Room(UnsafeCell<[u8; 768]>);
+
+    // SAFETY: only the one allocator has its address, and this process has one thread.
+    unsafe impl Sync for Room {}
+}
 
 /// Blocks are as many bytes as a power of two, and lie at a multiple of that. A block given back waits
 /// for the next request of its size. Blocks above [`LARGEST`] are the kernel's to give and to take, and
@@ -31,7 +45,7 @@ const OUT_OF_MEMORY: i32 = 125;
 struct Pool {
     /// By the power of two, the first one of the blocks that wait.
     free: [*mut Free; LARGEST + 1],
-    /// What has not been given out of the last chunk.
+    /// What has not been given out of the first room, or of the last chunk.
     next: *mut u8,
     left: usize,
 }
@@ -41,12 +55,9 @@ struct Free {
 }
 
 impl Allocator {
-    const fn new() -> Allocator {
-        Allocator(UnsafeCell::new(Pool {
-            free: [ptr::null_mut(); LARGEST + 1],
-            next: ptr::null_mut(),
-            left: 0,
-        }))
+    /// The allocator that begins with the `left` bytes at `next`, which are its own.
+    const fn new(next: *mut u8, left: usize) -> Allocator {
+        Allocator(UnsafeCell::new(Pool { free: [ptr::null_mut(); LARGEST + 1], next, left }))
     }
 }
 
@@ -217,7 +228,7 @@ mod tests {
 
     #[test]
     fn nobody_gets_what_another_one_holds() {
-        let allocator = Allocator::new();
+        let allocator = Allocator::new(ptr::null_mut(), 0);
         let mut held: Vec<Held> = Vec::new();
         // The same pseudo-random course each time (a linear congruence of Knuth's).
         let mut state = 1_u64;
@@ -249,7 +260,7 @@ mod tests {
 
     #[test]
     fn what_is_given_back_is_given_out_again() {
-        let allocator = Allocator::new();
+        let allocator = Allocator::new(ptr::null_mut(), 0);
         let first = Held::new(&allocator, 100, 1, 1);
         let block = first.block;
         first.give_back(&allocator);
