@@ -42,9 +42,23 @@ static void start_to_exit(char *const argv[], int workload)
     printf("%ld %ld ", nanoseconds(began) - start, end - start);
 }
 
-/* Prints a line for each round: the bare program alone, then under each init. */
-static void start(int rounds, char *bare, char *inits[])
+/* The words of `line`, which are separated by blanks, and `last` behind them. */
+static char **words(char *line, char *last)
 {
+    char **list = calloc(strlen(line) + 2, sizeof *list);
+    int count = 0;
+    for (char *word = strtok(line, " "); word; word = strtok(NULL, " "))
+        list[count++] = word;
+    list[count] = last;
+    return list;
+}
+
+/* Prints a line for each round: the bare program alone, then under each init. */
+static void start(int rounds, char *bare, char *inits[], int count)
+{
+    char **lines[count];
+    for (int i = 0; i < count; i++)
+        lines[i] = words(inits[i], bare);
     int ends[2];
     if (pipe2(ends, O_CLOEXEC) < 0)
         err(1, "pipe");
@@ -54,8 +68,8 @@ static void start(int rounds, char *bare, char *inits[])
         err(1, "descriptors");
     while (rounds-- > 0) {
         start_to_exit((char *[]){bare, NULL}, workload);
-        for (char **init = inits; *init; init++)
-            start_to_exit((char *[]){*init, bare, NULL}, workload);
+        for (int i = 0; i < count; i++)
+            start_to_exit(lines[i], workload);
         putchar('\n');
     }
 }
@@ -140,9 +154,9 @@ static void work(void)
 int main(int argc, char *argv[])
 {
     if (argc > 3 && strcmp(argv[1], "start") == 0)
-        start(atoi(argv[2]), argv[3], argv + 4);
+        start(atoi(argv[2]), argv[3], argv + 4, argc - 4);
     else if (argc == 2 && strcmp(argv[1], "work") == 0)
         work();
     else
-        errx(2, "usage: probe start ROUNDS BARE INIT... | probe work");
+        errx(2, "usage: probe start ROUNDS BARE 'INIT WORD...'... | probe work");
 }
