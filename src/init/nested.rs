@@ -31,11 +31,16 @@ pub fn remedy(step: Step, errno: Errno) -> [&'static str; 2] {
             ", or no seccomp filter (securityContext.seccompProfile.type: Unconfined)"
         }
         (Step::Clone, Errno::EPERM) => ", or a machine that permits user namespaces",
+        // In the user namespace: the kernel mounts no second /proc that would show more than the first one.
+        (Step::Proc, Errno::EPERM) => {
+            ", or a /proc of which no part is masked (securityContext.procMount: Unmasked)"
+        }
         (Step::Map, Errno::EPERM) => ", or for root CAP_SETFCAP, for others no AppArmor that forbids it",
         (Step::User, _) => "",
         _ => return ["", other_remedy(step, errno)],
     };
-    ["it takes CAP_SYS_ADMIN (securityContext.capabilities.add: [SYS_ADMIN])", alternative]
+    // Kubernetes gives what is added to root alone.
+    ["it takes CAP_SYS_ADMIN (as root, securityContext.capabilities.add: [SYS_ADMIN])", alternative]
 }
 
 fn other_remedy(step: Step, errno: Errno) -> &'static str {
@@ -47,9 +52,6 @@ fn other_remedy(step: Step, errno: Errno) -> &'static str {
         (Step::Slave, _) | (Step::Proc, Errno::EACCES) => {
             "a seccomp filter or AppArmor forbids mount(2) (securityContext.seccompProfile.type: Unconfined, or \
              appArmorProfile.type)"
-        }
-        (Step::Proc, Errno::EPERM) => {
-            "in a user namespace it takes a /proc of which no part is masked (securityContext.procMount: Unmasked)"
         }
         _ => "it takes a directory /proc with proc mounted on it, and a kernel that mounts a second one",
     }

@@ -366,7 +366,7 @@ fn what_is_missing_is_named() {
     without_capability("", ",-setfcap").assert_refused(125, &["CAP_SETFCAP", "CAP_SYS_ADMIN", sys_admin]);
     let masked = "mount -t tmpfs none /proc/sys;";
     without_capability(masked, "")
-        .assert_refused(125, &["/proc", "masked", "securityContext.procMount: Unmasked"]);
+        .assert_refused(125, &["/proc", "masked", sys_admin, "securityContext.procMount: Unmasked"]);
     without_capability("mount -t tmpfs none /proc;", "").assert_refused(125, &["/proc"]);
     let limit = "echo 0 >/proc/sys/user/max_user_namespaces;";
     without_capability(limit, "").assert_refused(125, &["max_user_namespaces"]);
