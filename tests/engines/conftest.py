@@ -45,6 +45,14 @@ def podman(scratch, tarballs):
 
 
 @pytest.fixture(scope="session")
+def s6(scratch, podman, podinit):
+    """Has the image with podinit and s6 made, and returns its name."""
+    require(images.S6)
+    podman.import_images([images.s6(scratch / "s6.tar", podinit)])
+    return images.WITH_S6
+
+
+@pytest.fixture(scope="session")
 def rootless(scratch, tarballs):
     require(Rootless.NEEDS)
     with Rootless(scratch / "rootless") as engine:
@@ -89,7 +97,7 @@ def pause(candidate):
 @pytest.fixture(scope="module")
 def containerd(scratch, podman, candidate, pause):
     require(Containerd.NEEDS, Containerd.MODULES)
-    with Containerd(scratch / f"containerd-{candidate.name.replace(' ', '-')}", podman, pause) as engine:
+    with Containerd(scratch / podman.name("containerd"), podman, pause) as engine:
         yield engine
 
 

@@ -36,12 +36,12 @@ class Containerd:
     MODULES = ("google.protobuf", "grpc")
 
     def __init__(self, directory, podman, sandbox_image):
-        """Imports the images of `podman`."""
+        """The images are those of `podman`."""
         directory.mkdir()
         self.directory = directory
-        self.archives = [directory / "workload.tar", directory / "sandbox.tar"]
-        for image, archive in zip((images.WORKLOAD, sandbox_image), self.archives):
-            podman.save(image, archive)
+        self.podman = podman
+        self.sandbox_image = sandbox_image
+        self.imported = set()
         # The sandbox removes the cgroup of this name.
         self.cgroup = f"/{directory.parent.name}"
         self.configuration = directory / "config.toml"
@@ -58,9 +58,17 @@ class Containerd:
         self.channel = grpc.insecure_channel(f"unix://{self.directory}/socket")
         wait_until(self.answers, "containerd")
         self.package = next(package for package in PACKAGES if self.has(package))
-        for archive in self.archives:
-            self.ctr("images", "import", str(archive)).check_returncode()
+        for image in (images.WORKLOAD, self.sandbox_image):
+            self.import_once(image)
         return self
+
+    def import_once(self, image):
+        if image not in self.imported:
+            archive = self.directory / self.podman.name("image")
+            self.podman.save(image, archive)
+            self.ctr("images", "import", str(archive)).check_returncode()
+            archive.unlink()
+            self.imported.add(image)
 
     def answers(self):
         if self.daemon.poll() is not None:

@@ -9,6 +9,12 @@ from nginx import Nginx
 from processes import wait_until_idle
 from waiting import wait_until
 
+# What kubelet has masked and made read-only, unless the manifest says procMount: Unmasked.
+MASKED = ["/proc/asound", "/proc/acpi", "/proc/kcore", "/proc/keys", "/proc/latency_stats", "/proc/timer_list",
+          "/proc/timer_stats", "/proc/sched_debug", "/proc/scsi", "/sys/firmware"]
+READ_ONLY = ["/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"]
+RESTRICTED = {"allowPrivilegeEscalation": False}
+
 
 class CriPod:
     def __init__(self, containerd, user=None):
@@ -18,11 +24,6 @@ class CriPod:
         self.logs = pathlib.Path(tempfile.mkdtemp(dir=containerd.directory))
         # kubelet sets up the network by CNI, which these tests do not need.
         self.namespaces = {"network": self.messages.NODE, "pid": self.messages.POD}
-        # The path is for containerd 1.4, which does not have the other field.
-        self.seccomp = {
-            "seccomp": {"profile_type": self.messages.SecurityProfile.RuntimeDefault},
-            "seccomp_profile_path": "runtime/default",
-        }
         self.config = {
             "metadata": {"name": "pod", "uid": self.logs.name, "namespace": "tests"},
             "log_directory": str(self.logs),
@@ -32,7 +33,7 @@ class CriPod:
                     "namespace_options": self.namespaces,
                     "run_as_user": self.run_as_user,
                     "readonly_rootfs": True,
-                    **self.seccomp,
+                    **self.seccomp("RuntimeDefault"),
                 },
             },
         }
@@ -47,26 +48,40 @@ class CriPod:
         self.containerd.call("StopPodSandbox", pod_sandbox_id=self.id)
         self.containerd.call("RemovePodSandbox", pod_sandbox_id=self.id)
 
-    def run(self, name, *command, data=None, read_only=None, terminal=False):
-        """Starts a container, with the directory `data` as its /data, and host paths by the path that they have there."""
+    def seccomp(self, profile):
+        """The path is for containerd 1.4, which does not have the other field."""
+        path = {"RuntimeDefault": "runtime/default", "Unconfined": "unconfined"}[profile]
+        return {"seccomp": {"profile_type": profile}, "seccomp_profile_path": path}
+
+    def security(self, context):
+        """What kubelet makes of the securityContext in a container's manifest. The pod's has seccomp's RuntimeDefault."""
+        has_masks = context.get("procMount") != "Unmasked"
+        user = context.get("runAsUser")
+        capabilities = context.get("capabilities", {})
+        return {
+            "namespace_options": self.namespaces,
+            "capabilities": {f"{action}_capabilities": names for action, names in capabilities.items()},
+            "run_as_user": self.run_as_user if user is None else {"value": user},
+            "no_new_privs": context.get("allowPrivilegeEscalation") is False,
+            "masked_paths": MASKED if has_masks else [],
+            "readonly_paths": READ_ONLY if has_masks else [],
+            **self.seccomp(context.get("seccompProfile", {}).get("type", "RuntimeDefault")),
+        }
+
+    def run(self, name, *command, image=images.WORKLOAD, context=RESTRICTED, data=None, read_only=None, terminal=False):
+        """Starts a container, with the directory `data` as its /data, and host paths by the path that they have there.
+        `context` is the securityContext of its manifest."""
         mounts = [{"container_path": path, "host_path": str(host), "readonly": True}
                   for path, host in (read_only or {}).items()]
         config = {
             "metadata": {"name": name},
-            "image": {"image": images.WORKLOAD},
+            "image": {"image": image},
             "command": command,
             "mounts": mounts + ([{"container_path": "/data", "host_path": str(data)}] if data else []),
             "log_path": name,
             "stdin": terminal,
             "tty": terminal,
-            "linux": {
-                "security_context": {
-                    "namespace_options": self.namespaces,
-                    "run_as_user": self.run_as_user,
-                    "no_new_privs": True,
-                    **self.seccomp,
-                },
-            },
+            "linux": {"security_context": self.security(context)},
         }
         created = self.containerd.call("CreateContainer", pod_sandbox_id=self.id, config=config,
                                        sandbox_config=self.config)

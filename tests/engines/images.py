@@ -18,6 +18,12 @@ AS_CATATONIT = "localhost/podinit-as-catatonit:stable"
 BUILDER = "localhost/builder:stable"
 # A user's image with podinit in it.
 WITH_PODINIT = "localhost/with-podinit:stable"
+# And with s6, as a supervisor that is PID 1.
+WITH_S6 = "localhost/with-s6:stable"
+S6 = ("s6-svscan", "s6-supervise")
+# And with systemd.
+WITH_SYSTEMD = "localhost/with-systemd:stable"
+SYSTEMD = pathlib.Path("/lib/systemd")
 # The image of PID 1 for podman kube play.
 INFRA = "localhost/infra:stable"
 # A JDK, for the examples' Java app. It replaces this image.
@@ -72,7 +78,6 @@ def workload(path, more):
     configuration.write_text(NGINX_CONF)
     empty = path.with_name("empty")
     empty.mkdir(exist_ok=True)
-    libraries = re.findall(r"(/\S+) \(", output("ldd", *map(shutil.which, TOOLS)))
     files = {
         "bin/flush.sh": pathlib.Path(__file__).with_name("flush.sh"),
         "etc/nginx/nginx.conf": configuration,
@@ -80,10 +85,39 @@ def workload(path, more):
         "etc/passwd": "/etc/passwd",
         "etc/group": "/etc/group",
     }
-    files |= {f"bin/{tool}": shutil.which(tool) for tool in TOOLS}
-    files |= {library.lstrip("/"): library for library in libraries}
+    paths = [shutil.which(tool) for tool in TOOLS]
+    files |= {f"bin/{tool}": path for tool, path in zip(TOOLS, paths)} | in_place(*libraries(*paths))
     files |= {directory: empty for directory in ("run", "tmp", "var/lib/nginx", "var/log/nginx")}
     return busybox(path, files | more)
+
+
+def in_place(*paths):
+    """These files, by the paths that they have here."""
+    return {str(path).lstrip("/"): path for path in paths}
+
+
+def libraries(*paths):
+    return re.findall(r"(/\S+) \(", output("ldd", *paths))
+
+
+def s6(path, podinit):
+    """What WITH_PODINIT has, and s6."""
+    paths = [shutil.which(program) for program in S6]
+    files = {"podinit": podinit, **in_place(*paths, *libraries(*paths))}
+    return WITH_S6, workload(path, files), ["ENV PATH=/bin:/usr/bin"]
+
+
+def systemd(path, podinit, units):
+    """What WITH_PODINIT has, systemd with its targets, and `units`: texts by the names of files in /etc/systemd/system."""
+    binaries = [SYSTEMD / name for name in ("systemd", "systemd-shutdown")]
+    stock = [*(SYSTEMD / "system").glob("*.target"), SYSTEMD / "system/systemd-halt.service"]
+    systemctl = shutil.which("systemctl")
+    files = {"podinit": podinit, **in_place(*binaries, *stock, *libraries(*binaries, systemctl))}
+    files["bin/systemctl"] = systemctl
+    for number, (name, text) in enumerate(units.items()):
+        file = files[f"etc/systemd/system/{name}"] = path.with_name(f"unit{number}")
+        file.write_text(text)
+    return WITH_SYSTEMD, workload(path, files), WORKLOAD_CHANGES
 
 
 def jdk(path):

@@ -16,6 +16,14 @@ def uids(pid):
     return set(status(pid)["Uid"].split())
 
 
+def children(pid):
+    """The pids of its children, if there are any: waits for them."""
+    def found():
+        return pathlib.Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+
+    return [int(child) for child in wait_until(found, f"process {pid} has children")]
+
+
 def wait_until_idle(pid, *programs):
     """Waits until the process executes one of `programs` and sleeps. Before that it executes the runtime (`runc init`),
     or has not blocked its signals and dropped its privileges yet."""
