@@ -13,6 +13,12 @@ from played import Played
 from waiting import wait_until
 
 EXAMPLES = pathlib.Path(__file__).resolve().parents[2] / "examples"
+# Adds a service to those of s6.
+SERVICE = r"""
+mkdir /services/{0}
+printf '#!/bin/sh\necho {0} is up\nexec sleep 1000000\n' >/services/{0}/run
+chmod +x /services/{0}/run
+"""
 
 
 @pytest.fixture(scope="module")
@@ -213,3 +219,22 @@ def test_init_in_pod(pod):
     master = subprocess.run(["pgrep", "-x", "-P", str(pod.pid("nginx")), "nginx"], capture_output=True, text=True)
     assert pod.nginx(master.stdout).effect_of(lambda hup: pod.execute("sidecar", hup)) == RELOADED
     assert pod.is_running("sidecar")
+
+
+def test_pid1_only(s6, pod):
+    """s6 is PID 1 of its own: it starts nginx again, and a HUP to PID 1 has it start new services; it stops with 0."""
+    def masters():
+        return pod.logs("app").count("start worker processes")
+
+    pod.wait_for("app", "start worker processes")
+    outside = pod.execute("sidecar", "pgrep -x s6-svscan")
+    assert pod.execute("sidecar", f"grep NSpid: /proc/{outside}/status").split() == ["NSpid:", outside, "1"]
+    pod.execute("sidecar", "kill $(pgrep -o -x nginx)")
+    wait_until(lambda: masters() == 2, "s6 has started nginx again")
+    inside = f"nsenter -t {outside} -p -m sh -c 'kill -HUP 1'"
+    for container, name, hup in (("sidecar", "first", "kill -HUP 1"), ("app", "second", inside)):
+        pod.execute("app", SERVICE.format(name))
+        pod.execute(container, hup)
+        pod.wait_for("app", f"{name} is up")
+    pod.podman("stop", "--time=60", pod.full("app"))
+    assert pod.podman.exit_code(pod.full("app")) == 0
