@@ -1,11 +1,12 @@
 //! What the command line says.
 
-use std::ffi::CStr;
+use std::ffi::{CStr, CString};
 use std::time::Duration;
 
 use log::LevelFilter;
 
 use crate::signal::Signal;
+use crate::sys::entry::Vector;
 use crate::sys::process::End;
 use crate::sys::session::Session;
 use crate::user::User;
@@ -45,6 +46,8 @@ pub struct Config {
     pub umask: Option<u32>,
     /// What the workload's environment has more than init's, or with another value: `NAME=value`.
     pub env: Vec<&'static CStr>,
+    /// Whether variables are expanded in the workload's arguments.
+    pub expand_env: bool,
     /// The files whose change has a signal sent.
     pub watches: Vec<Watch>,
     /// Whether the workload is PID 1 of a PID namespace of its own.
@@ -76,6 +79,7 @@ impl Config {
         workdir: None,
         umask: None,
         env: Vec::new(),
+        expand_env: false,
         watches: Vec::new(),
         as_pid_1: false,
         failures: Failures { own: 125, not_found: 127, not_executable: 126 },
@@ -172,6 +176,21 @@ pub struct Remap {
 }
 
 impl Config {
+    /// The workload's environment: init's, with the HOME of `--user` and the variables of `--env`.
+    pub fn environment(&self, own: Vector) -> Vector {
+        if self.user.is_none() && self.env.is_empty() {
+            return own;
+        }
+        let mut additions = Vec::new();
+        if let Some(user) = &self.user
+            && let Ok(home) = CString::new([b"HOME=", &user.home[..]].concat())
+        {
+            additions.push(&*Box::leak(home.into_boxed_c_str()));
+        }
+        additions.extend_from_slice(&self.env);
+        own.with(&additions)
+    }
+
     /// How long the remaining processes are waited for.
     pub fn grace(&self) -> Duration {
         match self.at_exit {

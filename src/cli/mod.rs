@@ -1,5 +1,6 @@
 //! The command line, made into a [`Config`].
 
+mod expand;
 mod options;
 pub mod persona;
 pub mod values;
@@ -15,6 +16,7 @@ use crate::quoted::Quoted;
 use crate::signal::{self, Signal};
 use crate::sys::entry::Vector;
 use crate::user;
+use expand::expand;
 use options::{Name, Options};
 use persona::{OPTIONS_VARIABLE, Persona, single_child};
 use values::{AnyTarget, duration, remap, rewrite, target, umask, watch};
@@ -52,7 +54,7 @@ pub enum Command {
 }
 
 /// Reads the command line of `persona`, and the environment variables that it reads, into `config`, which has the
-/// defaults.
+/// defaults. With `--expand-env` it changes the workload's arguments among `args`.
 ///
 /// # Errors
 /// What is wrong with it, in a few words.
@@ -68,13 +70,13 @@ pub fn parse(persona: &Persona, args: Vector, env: Vector, config: &mut Config) 
     // memory.
     let mut words = args.iter().skip(1);
     match (words.next(), words.next()) {
-        _ if variable.is_some() => parse_options(persona, args, variable, config),
+        _ if variable.is_some() => parse_options(persona, args, env, variable, config),
         (None, _) if persona.is_pause => Ok(Command::Pause),
         (Some(word), Some(_)) if !persona.is_pause && word == "--" => Ok(Command::Run { program: 2 }),
         (Some(word), _) if !persona.is_pause && !matches!(word.as_bytes(), [b'-', _, ..]) => {
             Ok(Command::Run { program: 1 })
         }
-        _ => parse_options(persona, args, variable, config),
+        _ => parse_options(persona, args, env, variable, config),
     }
 }
 
@@ -83,6 +85,7 @@ pub fn parse(persona: &Persona, args: Vector, env: Vector, config: &mut Config) 
 fn parse_options(
     persona: &Persona,
     args: Vector,
+    env: Vector,
     variable: Option<&'static OsStr>,
     config: &mut Config,
 ) -> Result<Command, String> {
@@ -121,7 +124,12 @@ fn parse_options(
         choose_target(config, target, pause)?;
     }
     match (program, pause) {
-        (Some(program), false) => Ok(Command::Run { program }),
+        (Some(program), false) => {
+            if config.expand_env {
+                expand(args, program, config.environment(env))?;
+            }
+            Ok(Command::Run { program })
+        }
         (None, true) => Ok(Command::Pause),
         (Some(_), true) if persona.ignores_words => Ok(Command::Pause),
         (Some(_), true) => Err("with --pause there is no program to run".into()),
@@ -200,6 +208,7 @@ fn set(config: &mut Config, wanted: &mut Option<AnyTarget>, name: Name, value: &
             text.iter().position(|&byte| byte == b'=').filter(|at| *at > 0)?;
             config.env.push(value);
         }
+        Name::ExpandEnv => config.expand_env = true,
         Name::KeepPrivileges => config.keep_privileges = true,
         Name::Subreaper => config.subreaper = Subreaper::Always,
         Name::WarnReaped => config.warn_reaped = true,

@@ -13,6 +13,7 @@ pub enum Name {
     AsPid1,
     DieAlike,
     Env,
+    ExpandEnv,
     Grace,
     Group,
     Help,
@@ -52,10 +53,11 @@ const fn opt(name: Name, letter: u8, long: &'static str, value: &'static str) ->
 }
 
 /// All of them. ([`short`] knows one more letter, `-L`.)
-pub static OPTIONS: [Opt; 24] = [
+pub static OPTIONS: [Opt; 25] = [
     opt(Name::AsPid1, 0, "as-pid-1", ""),
     opt(Name::DieAlike, 0, "die-alike", ""),
     opt(Name::Env, 0, "env", "NAME=VALUE"),
+    opt(Name::ExpandEnv, 0, "expand-env", ""),
     opt(Name::Grace, 0, "grace", "duration"),
     opt(Name::Group, b'g', "", ""),
     opt(Name::Help, b'h', "help", ""),

@@ -1,7 +1,7 @@
 //! Starts the workload with all that it would have had without init: mask, dispositions, descriptors, directory and
 //! environment.
 
-use std::ffi::{CString, OsStr};
+use std::ffi::OsStr;
 use std::fmt;
 use std::os::unix::ffi::OsStrExt;
 
@@ -13,7 +13,7 @@ use super::terminal::Terminal;
 use crate::config::{Config, Failures};
 use crate::quoted::Quoted;
 use crate::sys::describe;
-use crate::sys::entry::{Start, Vector};
+use crate::sys::entry::Start;
 use crate::sys::process::{Pid, own_pid};
 use crate::sys::signal::Disposition;
 use crate::sys::vfork::{Failure, Launch, launch};
@@ -97,7 +97,7 @@ pub fn spawn(
     terminal: Option<Terminal>,
     child_disposition: Disposition,
 ) -> Result<Pid, Error> {
-    let env = environment(start.env, config);
+    let env = config.environment(start.env);
     // Sockets that were passed to init are the workload's (sd_listen_fds(3)).
     let listening = env.value("LISTEN_PID").is_some_and(|pid| *pid == *own_pid().to_string());
     let slot = |name| if listening { env.number_slot(name) } else { None };
@@ -118,19 +118,4 @@ pub fn spawn(
         child_disposition,
     })
     .map_err(|failure| Error { program: start.args.iter().nth(program).unwrap_or_default(), failure })
-}
-
-/// The workload's environment: init's, with the HOME of `--user` and the variables of `--env`.
-fn environment(own: Vector, config: &Config) -> Vector {
-    if config.user.is_none() && config.env.is_empty() {
-        return own;
-    }
-    let mut additions = Vec::new();
-    if let Some(user) = &config.user
-        && let Ok(home) = CString::new([b"HOME=", &user.home[..]].concat())
-    {
-        additions.push(&*Box::leak(home.into_boxed_c_str()));
-    }
-    additions.extend_from_slice(&config.env);
-    own.with(&additions)
 }

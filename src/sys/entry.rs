@@ -128,6 +128,14 @@ impl Vector {
         Vector(array.leak().as_mut_ptr())
     }
 
+    /// Puts `string`, up to a NUL in it, in the place of the entry at `index`. It is never freed: it is the workload's.
+    pub fn replace(self, index: usize, mut string: Vec<u8>) {
+        assert!(index < self.len());
+        string.push(0);
+        // SAFETY: the index is that of an entry; the string ends in a NUL.
+        unsafe { *self.0.add(index) = string.leak().as_mut_ptr().cast() };
+    }
+
     /// Room for a number in the place of the value of `NAME=value`, if there is such an entry. The
     /// new entry is never freed: it is the environment's from now on.
     pub fn number_slot(self, name: &str) -> Option<NumberSlot> {

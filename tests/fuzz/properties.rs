@@ -72,7 +72,7 @@ fn check_vectors(persona: &Persona, args: Vector, env: Vector) {
             );
             let word = |index| args.iter().nth(index).expect("an argument").as_bytes();
             let is_word = !matches!(word(program), [b'-', _, ..]) || word(program - 1) == b"--";
-            assert!(is_word, "an option is taken for the program");
+            assert!(is_word || config.expand_env, "an option is taken for the program");
             check_config(&config, persona);
         }
         Ok(Command::Pause | Command::Sidecar) => check_config(&config, persona),
