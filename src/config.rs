@@ -50,6 +50,8 @@ pub struct Config {
     pub expand_env: bool,
     /// The files whose change has a signal sent.
     pub watches: Vec<Watch>,
+    /// The file that is written to when the workload has exited.
+    pub termination_log: Option<&'static CStr>,
     /// Whether the workload is PID 1 of a PID namespace of its own.
     pub as_pid_1: bool,
     /// The exit statuses of failures that are not the workload's.
@@ -81,6 +83,7 @@ impl Config {
         env: Vec::new(),
         expand_env: false,
         watches: Vec::new(),
+        termination_log: None,
         as_pid_1: false,
         failures: Failures { own: 125, not_found: 127, not_executable: 126 },
         warn_reaped: false,
@@ -219,7 +222,7 @@ impl Config {
     pub fn exit_status(&self, end: End) -> u8 {
         let status = match end {
             End::Exited(code) => code,
-            End::Killed(signal) => 128 + signal.number() as u8,
+            End::Killed(signal) | End::Dumped(signal) => 128 + signal.number() as u8,
         };
         self.remapped(status).unwrap_or(status)
     }
@@ -227,7 +230,9 @@ impl Config {
     /// The signal that init is killed by when the main process has exited so, if any.
     pub fn death(&self, end: End) -> Option<Signal> {
         match end {
-            End::Killed(signal) if self.die_alike && self.remapped(128 + signal.number() as u8).is_none() => {
+            End::Killed(signal) | End::Dumped(signal)
+                if self.die_alike && self.remapped(128 + signal.number() as u8).is_none() =>
+            {
                 Some(signal)
             }
             _ => None,

@@ -28,6 +28,9 @@ static DROPPED: AtomicUsize = AtomicUsize::new(0);
 /// The end of a line that was written in part.
 static REMAINDER: Mutex<Vec<u8>> = Mutex::new(Vec::new());
 
+/// The last line at level `error`.
+static LAST_ERROR: Mutex<String> = Mutex::new(String::new());
+
 /// Logs a line at a level. The macros of `log` do the same, and add the place in the source: 45 bytes of code for each
 /// line, and no line shows it.
 macro_rules! log {
@@ -39,8 +42,11 @@ macro_rules! log {
     }};
 }
 
+/// Also where it is not logged, it is remembered.
 macro_rules! error {
-    ($($line:tt)+) => { log!(::log::Level::Error, $($line)+) };
+    ($($line:tt)+) => {
+        $crate::logger::log(::log::Level::Error, module_path!(), format_args!($($line)+))
+    };
 }
 
 macro_rules! warn {
@@ -122,6 +128,11 @@ pub fn set_level(level: LevelFilter) {
     }
 }
 
+/// The last line at level `error`, which says why init exits, with its line feed; empty if there was none.
+pub fn last_error() -> String {
+    LAST_ERROR.try_lock().map(|last| last.clone()).unwrap_or_default()
+}
+
 struct Logger {
     /// Without one, `log`'s own maximum decides.
     filter: Option<env_logger::Logger>,
@@ -134,8 +145,14 @@ impl Log for Logger {
 
     fn log(&self, record: &Record) {
         // Not `matches`, which also searches for a text that no directive of `filter` can give: 1.2 KB.
+        let line = line(record);
         if self.enabled(record.metadata()) {
-            write(&line(record));
+            write(&line);
+        }
+        if record.level() == Level::Error
+            && let Ok(mut last) = LAST_ERROR.try_lock()
+        {
+            *last = line;
         }
     }
 

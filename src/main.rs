@@ -6,6 +6,7 @@
 //! - [`init`]: forwards and reaps while the main process lives
 //!   - `init/workload`: starts the main process
 //!   - `init/nested`: a main process that is PID 1 of its own (`--as-pid-1`)
+//!   - `init/subreaper`: adopts orphans where init is not PID 1
 //!   - `init/forward`: sends the signal to the main process or its group
 //!   - `init/job_control`, `init/terminal`: what ^Z means; the controlling terminal
 //!   - `init/stop`: stops the remaining processes once the main process has exited
@@ -28,6 +29,7 @@
 //! Used by all of these:
 //! - [`reap`]: reaps children
 //! - [`watch`]: says when a file has changed (`--watch`); `watch/paths`: what a path names
+//! - [`termination_log`]: what `kubectl describe pod` shows of the exit (`--termination-log`)
 //! - [`settle`]: closes what init was started with
 //! - [`procfs`], [`hidepid`], [`files`], [`bytes`]: read /proc, and what it hides; files, and texts
 //! - [`logger`], [`quoted`]: write to stderr; foreign text in messages
@@ -61,6 +63,7 @@ mod received;
 mod settle;
 mod signal;
 mod sys;
+mod termination_log;
 mod user;
 mod watch;
 
@@ -75,6 +78,7 @@ use config::Config;
 use sys::describe;
 use sys::entry::Start;
 use sys::fd::{STDOUT, standard};
+use termination_log::TerminationLog;
 
 sys::entry::entry_point!(run);
 
@@ -93,6 +97,7 @@ fn run(start: Start) -> u8 {
         Ok(Command::Print(text)) => print(text, config.failures.own),
         Err(problem) => {
             error!("{problem} (see podinit --help)");
+            TerminationLog::open(config.termination_log).write(None);
             config.failures.own
         }
     }

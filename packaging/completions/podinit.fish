@@ -52,6 +52,7 @@ complete -c podinit -n __podinit_options -l umask -x -a '022 027 077' -d 'Run th
 complete -c podinit -n __podinit_options -l env -x -d 'Set a variable for the program'
 complete -c podinit -n __podinit_options -l expand-env -d 'Replace ${NAME} in the arguments'
 complete -c podinit -n __podinit_options -l as-pid-1 -d 'Run PROGRAM as PID 1 of its own PID namespace'
+complete -c podinit -n __podinit_options -l termination-log -d 'Write to /dev/termination-log how the program exited'
 complete -c podinit -n __podinit_options -s p -l parent-death -x -a "$signals" -d 'Signal when the parent dies'
 complete -c podinit -n __podinit_options -s s -l subreaper -d 'Adopt orphans also where not PID 1'
 complete -c podinit -n __podinit_options -s w -l warn-reaped -d 'Log each orphan that is reaped'

@@ -124,6 +124,9 @@ fn parse_options(
         choose_target(config, target, pause)?;
     }
     match (program, pause) {
+        (None, _) if config.expand_env || config.termination_log.is_some() => {
+            Err("--expand-env and --termination-log need a program to run".into())
+        }
         (Some(program), false) => {
             if config.expand_env {
                 expand(args, program, config.environment(env))?;
@@ -203,6 +206,7 @@ fn set(config: &mut Config, wanted: &mut Option<AnyTarget>, name: Name, value: &
         Name::ParentDeath => config.parent_death = Some(signal::parse(text)?),
         Name::Workdir => config.workdir = Some(value),
         Name::Watch => config.watches.push(watch(value)?),
+        Name::TerminationLog => config.termination_log = Some(value),
         Name::Umask => config.umask = Some(umask(text)?),
         Name::Env => {
             text.iter().position(|&byte| byte == b'=').filter(|at| *at > 0)?;

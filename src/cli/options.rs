@@ -6,6 +6,7 @@ use std::os::unix::ffi::OsStringExt;
 use lexopt::{Arg, Parser};
 
 use crate::quoted::Quoted;
+use crate::termination_log::DEFAULT_PATH;
 
 /// Which option. What each one does is in [`super::parse`].
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -28,6 +29,7 @@ pub enum Name {
     SingleChild,
     Subreaper,
     Target,
+    TerminationLog,
     Umask,
     User,
     Verbose,
@@ -53,7 +55,7 @@ const fn opt(name: Name, letter: u8, long: &'static str, value: &'static str) ->
 }
 
 /// All of them. ([`short`] knows one more letter, `-L`.)
-pub static OPTIONS: [Opt; 25] = [
+pub static OPTIONS: [Opt; 26] = [
     opt(Name::AsPid1, 0, "as-pid-1", ""),
     opt(Name::DieAlike, 0, "die-alike", ""),
     opt(Name::Env, 0, "env", "NAME=VALUE"),
@@ -72,6 +74,7 @@ pub static OPTIONS: [Opt; 25] = [
     opt(Name::SingleChild, b'c', "single-child", ""),
     opt(Name::Subreaper, b's', "subreaper", ""),
     opt(Name::Target, 0, "target", "target"),
+    opt(Name::TerminationLog, 0, "termination-log", "path"),
     opt(Name::Umask, 0, "umask", "umask in octal"),
     opt(Name::User, 0, "user", "user"),
     opt(Name::Verbose, b'v', "verbose", ""),
@@ -115,7 +118,13 @@ impl Options {
         if option.value.is_empty() {
             return Ok(Some((option, c"")));
         }
-        let value = self.parser.value().map_err(problem)?.into_vec();
+        let value = if option.name == Name::TerminationLog {
+            let Some(value) = self.parser.optional_value() else { return Ok(Some((option, DEFAULT_PATH))) };
+            value
+        } else {
+            self.parser.value().map_err(problem)?
+        };
+        let value = value.into_vec();
         // As long as the process, as the command line itself: the workload's environment may have it.
         let value = CString::new(value).expect("an argument ends at its first NUL");
         Ok(Some((option, Box::leak(value.into_boxed_c_str()))))

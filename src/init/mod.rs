@@ -7,13 +7,14 @@ mod main_process;
 mod nested;
 mod remaining;
 mod stop;
+mod subreaper;
 mod terminal;
 mod workload;
 
 use std::os::fd::{AsFd, AsRawFd};
 use std::time::Instant;
 
-use crate::config::{AtExit, BackgroundStops, Config, Subreaper, Target};
+use crate::config::{AtExit, BackgroundStops, Config, Target};
 use crate::handling::handles;
 use crate::mailbox::{Event, Mailbox, Other, earlier, has_passed};
 use crate::reap::{names_orphans, reap};
@@ -22,24 +23,48 @@ use crate::settle::settle;
 use crate::signal::Signal;
 use crate::sys::describe;
 use crate::sys::entry::Start;
-use crate::sys::process::{
-    Change, End, Pid, become_subreaper, is_subreaper, leave_no_core, own_pid, parent_pid,
-    signal_on_parent_death,
-};
+use crate::sys::process::{Change, End, Pid, leave_no_core, own_pid, parent_pid, signal_on_parent_death};
 use crate::sys::session::Session;
 use crate::sys::signal::{Disposition, act_by_default, kill_group, kill_process, set_disposition};
+use crate::termination_log::TerminationLog;
 use crate::watch::Watcher;
 use forward::Forwarder;
 use job_control::JobControl;
 use main_process::MainProcess;
 use remaining::Remaining;
 use stop::{PATIENCE, Stop, kill};
+use subreaper::adopt_orphans;
 use terminal::Terminal;
 use workload::spawn;
 
 /// Runs the workload that begins at argument `program`, and returns init's exit status.
 pub fn run(start: &Start, config: &Config, program: usize) -> u8 {
     let own = own_pid();
+    // Before the workload can put another file in its place.
+    let mut log = TerminationLog::open(config.termination_log);
+    let end = start_and_attend(start, config, program, own, &mut log);
+    log.write(end.ok());
+    match end {
+        Ok(end) => {
+            if let Some(signal) = config.death(end) {
+                leave_no_core();
+                act_by_default(signal);
+            }
+            config.exit_status(end)
+        }
+        Err(status) => status,
+    }
+}
+
+/// Starts the workload and returns how its main process exited; or init's exit status, after a line on stderr, if it could not
+/// be started.
+fn start_and_attend(
+    start: &Start,
+    config: &Config,
+    program: usize,
+    own: Pid,
+    log: &mut TerminationLog,
+) -> Result<End, u8> {
     if own.get() != 1 {
         adopt_orphans(config.subreaper);
     }
@@ -51,8 +76,8 @@ pub fn run(start: &Start, config: &Config, program: usize) -> u8 {
     if config.session == Session::Own {
         terminal::give_up();
     }
-    let Some(mailbox) = Mailbox::open(own) else { return config.failures.own };
-    let Ok(watcher) = Watcher::open(&config.watches) else { return config.failures.own };
+    let Some(mailbox) = Mailbox::open(own) else { return Err(config.failures.own) };
+    let Ok(watcher) = Watcher::open(&config.watches) else { return Err(config.failures.own) };
     let terminal = if config.session == Session::OwnGroup { Terminal::find() } else { None };
     let foreground = terminal.filter(|terminal| terminal.is_ours());
     let main = match spawn(start, config, program, foreground, child_disposition) {
@@ -62,20 +87,16 @@ pub fn run(start: &Start, config: &Config, program: usize) -> u8 {
                 terminal.take_back();
             }
             error!("{error}");
-            return error.status(config.failures);
+            return Err(error.status(config.failures));
         }
     };
-    let end = attend(config, own, main, mailbox, terminal, watcher);
+    let end = attend(config, own, main, mailbox, terminal, watcher, log);
     if let Some(terminal) = terminal
         && own.get() != 1
     {
         terminal.take_back_from(main);
     }
-    if let Some(signal) = config.death(end) {
-        leave_no_core();
-        act_by_default(signal);
-    }
-    config.exit_status(end)
+    Ok(end)
 }
 
 /// Runs the loop for a workload whose main process has just been started, and returns how that exited.
@@ -86,12 +107,13 @@ fn attend(
     mailbox: Mailbox,
     terminal: Option<Terminal>,
     watcher: Option<Watcher>,
+    log: &mut TerminationLog,
 ) -> End {
     info!("started the workload as {main}");
     let job = JobControl::new(own, main, terminal, config.background_stops == BackgroundStops::Init);
-    let mut kept = [Some(mailbox.as_fd().as_raw_fd()), job.descriptor(), None];
+    let mut kept = [Some(mailbox.as_fd().as_raw_fd()), job.descriptor(), log.raw_fd(), None];
     if let Some(watcher) = &watcher {
-        kept[2] = watcher.raw_fd();
+        kept[3] = watcher.raw_fd();
     }
     settle(&kept);
     let remaining = Remaining::new(own);
@@ -99,8 +121,8 @@ fn attend(
     let kernel_may_reap =
         own.get() == 1 && terminal.is_none() && watcher.is_none() && !names_orphans(config.warn_reaped);
     let main = MainProcess::new(main, kernel_may_reap);
-    Init { config, own, main, mailbox, remaining, job, watcher, term_forwarded: false, kill_main_at: None }
-        .live()
+    let (term_forwarded, kill_main_at) = (false, None);
+    Init { config, own, main, mailbox, remaining, job, watcher, term_forwarded, kill_main_at, log }.live()
 }
 
 /// An init whose workload runs.
@@ -116,6 +138,7 @@ struct Init<'a> {
     term_forwarded: bool,
     /// When the main process is killed that is PID 1 of its own and has dropped a SIGTERM.
     kill_main_at: Option<Instant>,
+    log: &'a mut TerminationLog,
 }
 
 impl Init<'_> {
@@ -148,7 +171,7 @@ impl Init<'_> {
                 },
                 Event::Deadline if has_passed(self.kill_main_at) => {
                     self.kill_main_at = None;
-                    nested::kill(&self.main);
+                    nested::kill(&self.main, self.log);
                 }
                 Event::Deadline if kill_at.is_none_or(|kill_at| kill_at > Instant::now()) => {
                     self.send_for_changes()
@@ -207,8 +230,8 @@ impl Init<'_> {
     }
 
     /// Kills the main process and the remaining ones.
-    fn kill(&self) {
-        kill(&self.remaining);
+    fn kill(&mut self) {
+        kill(&self.remaining, self.log);
         // These are known where /proc cannot be read, too.
         let _ = self.main.send(Signal::KILL);
         if self.config.target != Target::Child {
@@ -238,31 +261,22 @@ impl Init<'_> {
     fn stop_remaining(&mut self, kill_at: Option<Instant>) {
         match (self.config.at_exit, self.config.rewritten(Signal::TERM)) {
             (AtExit::Terminate(grace), _) => {
-                let &mut Init { config, ref main, ref mailbox, ref mut remaining, term_forwarded, .. } = self;
-                Stop { config, main: main.pid, mailbox, remaining, term_forwarded }.run(grace, kill_at);
+                let &mut Init {
+                    config,
+                    ref main,
+                    ref mailbox,
+                    ref mut remaining,
+                    term_forwarded,
+                    ref mut log,
+                    ..
+                } = self;
+                Stop { config, main: main.pid, mailbox, remaining, term_forwarded, log }.run(grace, kill_at);
             }
             (AtExit::TermGroup, Some(signal)) if self.config.target != Target::Child => {
                 let _ = kill_group(self.main.pid, signal);
             }
             (AtExit::TermGroup, _) => {}
         }
-    }
-}
-
-/// Makes init adopt the orphans among its descendants, or warns that it does not.
-fn adopt_orphans(subreaper: Subreaper) {
-    match subreaper {
-        Subreaper::Always => {
-            if let Err(errno) = become_subreaper() {
-                warn!("cannot become a subreaper, so init does not reap orphans: {}", describe(errno));
-            }
-        }
-        Subreaper::OnRequest if is_subreaper() => {}
-        // People grep for these words of tini's.
-        Subreaper::OnRequest => warn!(
-            "not PID 1 and isn't registered as a child subreaper, so zombie reaping won't work: \
-             give -s, or set TINI_SUBREAPER"
-        ),
     }
 }
 

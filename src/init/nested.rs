@@ -11,6 +11,7 @@ use crate::handling::drops;
 use crate::signal::Signal;
 use crate::sys::nested::{Step, is_filtered};
 use crate::sys::process::Pid;
+use crate::termination_log::TerminationLog;
 
 /// What was done when it could not be started.
 pub fn what(step: Step) -> &'static str {
@@ -70,9 +71,11 @@ pub fn kill_at(config: &Config, main: Pid, arrived: Signal, before: Option<Insta
 
 /// Kills the main process, and with it all of its PID namespace.
 #[inline(never)]
-pub fn kill(main: &MainProcess) {
+pub fn kill(main: &MainProcess, log: &mut TerminationLog) {
     // Where it may not be signalled, there was a warning when the SIGTERM was forwarded.
     if main.send(Signal::KILL).is_ok() {
-        warn!("time is up: killed the main process, which as PID 1 drops SIGTERM without a handler");
+        let line = "time is up: killed the main process, which as PID 1 drops SIGTERM without a handler";
+        warn!("{line}");
+        log.note(line);
     }
 }

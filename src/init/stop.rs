@@ -15,6 +15,7 @@ use crate::reap::reap;
 use crate::received::{Origin, Received};
 use crate::signal::{Signal, SignalSet};
 use crate::sys::process::Pid;
+use crate::termination_log::TerminationLog;
 
 /// How long to wait for processes that have been sent SIGKILL, so that they are reaped. One that waits for a disk exits late,
 /// and one of another user may not be signalled at all.
@@ -31,6 +32,7 @@ pub struct Stop<'a> {
     pub remaining: &'a mut Remaining,
     /// Whether a SIGTERM has been forwarded; or, where `--rewrite TERM:0` drops it, SIGINT or SIGQUIT.
     pub term_forwarded: bool,
+    pub log: &'a mut TerminationLog,
 }
 
 impl Stop<'_> {
@@ -83,7 +85,7 @@ impl Stop<'_> {
                 Event::Deadline if !has_passed(deadline) => {}
                 Event::Deadline if killed => return warn!("left behind processes that cannot be killed"),
                 Event::Deadline => {
-                    kill(self.remaining);
+                    kill(self.remaining, self.log);
                     killed = true;
                     looks = Looks::NONE;
                     deadline = Some(Instant::now() + PATIENCE);
@@ -160,18 +162,18 @@ impl Stop<'_> {
 const NAMED: usize = 20;
 
 /// Kills the remaining processes. Their names are read afterwards, so that it is not late.
-pub fn kill(remaining: &Remaining) {
+pub fn kill(remaining: &Remaining, log: &mut TerminationLog) {
     let members = remaining.members();
     remaining.send(Signal::KILL);
-    let mut names = String::new();
+    let mut line = "time is up: killed ".to_owned();
     for stat in members.iter().take(NAMED) {
-        let separator = if names.is_empty() { "" } else { ", " };
-        let _ = write!(names, "{separator}{}", Named(stat.id.pid));
+        let _ = write!(line, "{}, ", Named(stat.id.pid));
     }
     if members.is_empty() {
-        names = "the remaining processes".into();
-    } else if members.len() > NAMED {
-        let _ = write!(names, " and {} more", members.len() - NAMED);
+        line.push_str("the remaining processes");
+    } else {
+        let _ = write!(line, "{} in all", members.len());
     }
-    warn!("time is up: killed {names}");
+    warn!("{line}");
+    log.note(&line);
 }

@@ -86,6 +86,8 @@ pub enum End {
     Exited(u8),
     /// A signal killed it.
     Killed(Signal),
+    /// A signal killed it, and the kernel wrote a core file.
+    Dumped(Signal),
 }
 
 impl fmt::Display for End {
@@ -93,6 +95,7 @@ impl fmt::Display for End {
         match self {
             End::Exited(code) => write!(f, "exit code {code}"),
             End::Killed(signal) => write!(f, "killed by {signal}"),
+            End::Dumped(signal) => write!(f, "killed by {signal} (core dumped)"),
         }
     }
 }
@@ -148,7 +151,8 @@ pub fn end(status: libc::c_int) -> Option<End> {
     if libc::WIFEXITED(status) {
         Some(End::Exited(libc::WEXITSTATUS(status) as u8))
     } else if libc::WIFSIGNALED(status) {
-        Some(End::Killed(signal(libc::WTERMSIG(status))))
+        let signal = signal(libc::WTERMSIG(status));
+        Some(if libc::WCOREDUMP(status) { End::Dumped(signal) } else { End::Killed(signal) })
     } else {
         None
     }
@@ -179,6 +183,7 @@ fn wait_by_id(child: Option<Pid>, options: i32, status: &mut libc::c_int) -> Res
     *status = match code {
         libc::CLD_EXITED => value << 8,
         libc::CLD_STOPPED => value << 8 | 0x7f,
+        libc::CLD_DUMPED => value | 0x80,
         _ => value,
     };
     Ok(Pid::new(pid))

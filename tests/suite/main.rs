@@ -18,5 +18,6 @@ mod starting; // what the workload starts with
 mod stopping; // the remaining processes
 mod support; // what the tests share
 mod terminal; // job control
+mod termination_log; // --termination-log
 mod watching; // files that change
 mod workloads; // programs that often run in containers
