@@ -34,8 +34,9 @@ pub struct TerminationLog(Option<&'static mut Open>);
 struct Open {
     file: OwnedFd,
     notes: String,
-    /// Where the memory cgroup's OOM kills are counted, and how many there were.
-    counted: Option<(String, u64)>,
+    /// The file where the memory cgroup's OOM kills are counted, and how many there were; the highest number if that is not known.
+    counter: String,
+    before: u64,
 }
 
 impl TerminationLog {
@@ -71,7 +72,11 @@ impl Open {
     #[inline(never)]
     fn new(path: &CStr) -> Option<&'static mut Open> {
         match open_file(path) {
-            Ok(file) => Some(Box::leak(Box::new(Open { file, notes: String::new(), counted: counted() }))),
+            Ok(file) => {
+                let mut open = Open { file, notes: String::new(), counter: String::new(), before: u64::MAX };
+                open.find_counter();
+                Some(Box::leak(Box::new(open)))
+            }
             Err(errno) => {
                 warn!("cannot open the termination log {}: {}", Quoted(path.to_bytes()), describe(errno));
                 None
@@ -89,10 +94,11 @@ impl Open {
         };
         if let Some(end) = end {
             let _ = write!(line, "podinit: the main process has exited: {end}{}", self.notes);
-            if let Some((path, before)) = &self.counted
-                && let Some(new) = count(path).and_then(|now| now.checked_sub(*before)).filter(|new| *new > 0)
-            {
-                let _ = write!(line, "; OOM kills in the memory cgroup: {new}");
+            match count(&self.counter) {
+                Some(now) if now > self.before => {
+                    let _ = write!(line, "; OOM kills in the memory cgroup: {}", now - self.before);
+                }
+                _ => {}
             }
             line.push('\n');
         }
@@ -101,6 +107,28 @@ impl Open {
             length -= 1;
         }
         let _ = write(&self.file, &line.as_bytes()[..length]);
+    }
+
+    /// Finds where the OOM kills in init's own memory cgroup are counted, with all cgroups below it (cgroups(7)). In a
+    /// container that cgroup may be mounted where the root would be (version 1, or without a cgroup namespace).
+    fn find_counter(&mut self) {
+        let cgroups = cgroups(own_pid()).unwrap_or_default();
+        for line in lines(&cgroups) {
+            let Some((_, line)) = split_once(line, b':') else { continue };
+            let Some((controller, path)) = split_once(line, b':') else { continue };
+            let [mount, file] = match controller {
+                b"" => ["", "memory.events"],
+                b"memory" => ["/memory", "memory.oom_control"],
+                _ => continue,
+            };
+            for path in [str::from_utf8(path).unwrap_or_default(), ""].iter() {
+                self.counter = format!("/sys/fs/cgroup{mount}{path}/{file}");
+                if let Some(count) = count(&self.counter) {
+                    self.before = count;
+                    return;
+                }
+            }
+        }
     }
 }
 
@@ -113,26 +141,8 @@ fn open_file(path: &CStr) -> Result<OwnedFd, Errno> {
     if file.as_raw_fd() <= STDERR { open_file(path) } else { Ok(file) }
 }
 
-/// Where the OOM kills in init's own memory cgroup are counted, and how many there were until now, with all cgroups below it
-/// (cgroups(7)). In a container that cgroup may be mounted where the root would be (version 1, or without a cgroup namespace).
-fn counted() -> Option<(String, u64)> {
-    let cgroups = cgroups(own_pid())?;
-    for (controller, mount, file) in
-        [(":", "", "memory.events"), ("memory:", "/memory", "memory.oom_control")]
-    {
-        let path =
-            lines(&cgroups).find_map(|line| split_once(line, b':')?.1.strip_prefix(controller.as_bytes()));
-        for path in [str::from_utf8(path.unwrap_or_default()).unwrap_or_default(), ""] {
-            let path = format!("/sys/fs/cgroup{mount}{path}/{file}");
-            if let Some(count) = count(&path) {
-                return Some((path, count));
-            }
-        }
-    }
-    None
-}
-
 /// The OOM kills that are counted in this file.
+#[inline(never)]
 fn count(path: &str) -> Option<u64> {
     number(status_field(&files::read_whole(path).ok()?, "oom_kill ")?, 10)
 }

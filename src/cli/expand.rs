@@ -16,9 +16,9 @@ const FORMS: &str = "--expand-env takes ${NAME}, ${NAME:-DEFAULT}, and $$ for $"
 /// # Errors
 /// The variable that is not set, or the forms that there are; and the argument.
 pub fn expand(args: Vector, program: usize, env: Vector) -> Result<(), String> {
-    for (index, word) in args.iter().enumerate().skip(program) {
+    for (index, word) in args.iter().enumerate() {
         let word = word.as_bytes();
-        if word.contains(&b'$') {
+        if index >= program && word.contains(&b'$') {
             let text = expanded(word, env);
             args.replace(index, text.map_err(|[what, why]| format!("{what}{why}: {}", Quoted(word)))?);
         }

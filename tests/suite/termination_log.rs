@@ -282,6 +282,9 @@ fn oom_kills_of_its_own_memory_cgroup() {
     {
         assert_eq!(with_cgroup(make, "exit 9"), plain, "{make}");
     }
+    // One that was not there at the start.
+    let later = "echo oom_kill 5 >/sys/fs/cgroup/memory.events; exit 9";
+    assert_eq!(with_cgroup("echo 0::/ >lines", later), plain);
 }
 
 #[test]
