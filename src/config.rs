@@ -181,9 +181,11 @@ pub struct Remap {
 impl Config {
     /// The workload's environment: init's, with the HOME of `--user` and the variables of `--env`.
     pub fn environment(&self, own: Vector) -> Vector {
-        if self.user.is_none() && self.env.is_empty() {
-            return own;
-        }
+        if self.user.is_none() && self.env.is_empty() { own } else { own.with(&self.additions()) }
+    }
+
+    /// What the workload's environment has more than init's, or with another value: each is `NAME=value`.
+    pub fn additions(&self) -> Vec<&'static CStr> {
         let mut additions = Vec::new();
         if let Some(user) = &self.user
             && let Ok(home) = CString::new([b"HOME=", &user.home[..]].concat())
@@ -191,7 +193,7 @@ impl Config {
             additions.push(&*Box::leak(home.into_boxed_c_str()));
         }
         additions.extend_from_slice(&self.env);
-        own.with(&additions)
+        additions
     }
 
     /// How long the remaining processes are waited for.

@@ -23,6 +23,7 @@
 //! Before that:
 //! - [`cli`]: reads the command line into a [`config`]
 //!   - `cli/options`: a table of the options; `cli/values`: their values
+//!   - `cli/expand`: variables in the workload's arguments; `cli/explain`: what would be done
 //!   - `cli/persona`: the names that podinit can be called by
 //! - [`user`]: looks up the user of `--user`
 //!

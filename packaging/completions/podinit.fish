@@ -59,6 +59,7 @@ complete -c podinit -n __podinit_options -s w -l warn-reaped -d 'Log each orphan
 complete -c podinit -n __podinit_options -s v -l verbose -d 'Log more'
 complete -c podinit -n __podinit_options -s P -l pause -d 'Be the pause process of a pod'
 complete -c podinit -n __podinit_options -l keep-privileges -d 'Pause process: if root, stay so'
+complete -c podinit -n __podinit_options -l explain -d 'Print what would be done'
 complete -c podinit -n __podinit_options -s h -l help -d 'Print a summary of the options'
 complete -c podinit -n __podinit_options -s V -l version -d 'Print the version'
 complete -c podinit -n __podinit_options -s l -s L -l license -d 'Print the license'

@@ -1,6 +1,7 @@
 //! The command line, made into a [`Config`].
 
 mod expand;
+mod explain;
 mod options;
 pub mod persona;
 pub mod values;
@@ -17,6 +18,7 @@ use crate::signal::{self, Signal};
 use crate::sys::entry::Vector;
 use crate::user;
 use expand::expand;
+use explain::explain;
 use options::{Name, Options};
 use persona::{OPTIONS_VARIABLE, Persona, single_child};
 use values::{AnyTarget, duration, remap, rewrite, target, umask, watch};
@@ -95,7 +97,7 @@ fn parse_options(
     if persona.is_pause && words.contains(&OsStr::new("-v")) {
         return Ok(Command::Print(persona.version.as_bytes()));
     }
-    let mut chosen = Chosen { pause: persona.is_pause, target: None };
+    let mut chosen = Chosen { pause: persona.is_pause, explain: false, target: None };
     if let Some(variable) = variable {
         let words = variable.as_bytes().split(u8::is_ascii_whitespace).filter(|word| !word.is_empty());
         match read(persona, words.map(OsStr::from_bytes).collect(), config, &mut chosen) {
@@ -114,25 +116,35 @@ fn parse_options(
         Read::Program(index) => index.map(|index| index + 1),
         Read::Print(text) => return Ok(Command::Print(text)),
     };
-    let Chosen { pause, target } = chosen;
     if config.as_pid_1 {
         // As an engine does it: programs that insist on PID 1 have their own ways with their children (s6-supervise
         // exits on a SIGHUP).
         config.target = Target::Child;
     }
-    if let Some(target) = target {
+    let command = command(persona, program, config, &chosen)?;
+    let explained = if chosen.explain { explain(persona, args, &command, config) } else { String::new() };
+    if let (Command::Run { program }, true) = (&command, config.expand_env) {
+        expand(args, *program, config.environment(env))?;
+    }
+    Ok(if chosen.explain { Command::Print(explained.leak().as_bytes()) } else { command })
+}
+
+/// What the options together say is to be done, with the program that begins at argument `program`, if there is one.
+fn command(
+    persona: &Persona,
+    program: Option<usize>,
+    config: &mut Config,
+    chosen: &Chosen,
+) -> Result<Command, String> {
+    let pause = chosen.pause;
+    if let Some(target) = chosen.target {
         choose_target(config, target, pause)?;
     }
     match (program, pause) {
         (None, _) if config.expand_env || config.termination_log.is_some() => {
             Err("--expand-env and --termination-log need a program to run".into())
         }
-        (Some(program), false) => {
-            if config.expand_env {
-                expand(args, program, config.environment(env))?;
-            }
-            Ok(Command::Run { program })
-        }
+        (Some(program), false) => Ok(Command::Run { program }),
         (None, true) => Ok(Command::Pause),
         (Some(_), true) if persona.ignores_words => Ok(Command::Pause),
         (Some(_), true) => Err("with --pause there is no program to run".into()),
@@ -144,6 +156,7 @@ fn parse_options(
 /// What the options choose that is not known before all of them are read.
 struct Chosen {
     pause: bool,
+    explain: bool,
     target: Option<AnyTarget>,
 }
 
@@ -171,6 +184,7 @@ fn read(
             Name::License => return Ok(Read::Print(&LICENSE_TEXT)),
             Name::ListNames => return Ok(Read::Print(persona::names().leak().as_bytes())),
             Name::Pause => chosen.pause = true,
+            Name::Explain => chosen.explain = true,
             Name::Group => *wanted = Some(AnyTarget::Init(Target::Group)),
             Name::SingleChild => {
                 *wanted = None;

@@ -15,6 +15,7 @@ pub enum Name {
     DieAlike,
     Env,
     ExpandEnv,
+    Explain,
     Grace,
     Group,
     Help,
@@ -55,11 +56,12 @@ const fn opt(name: Name, letter: u8, long: &'static str, value: &'static str) ->
 }
 
 /// All of them. ([`short`] knows one more letter, `-L`.)
-pub static OPTIONS: [Opt; 26] = [
+pub static OPTIONS: [Opt; 27] = [
     opt(Name::AsPid1, 0, "as-pid-1", ""),
     opt(Name::DieAlike, 0, "die-alike", ""),
     opt(Name::Env, 0, "env", "NAME=VALUE"),
     opt(Name::ExpandEnv, 0, "expand-env", ""),
+    opt(Name::Explain, 0, "explain", ""),
     opt(Name::Grace, 0, "grace", "duration"),
     opt(Name::Group, b'g', "", ""),
     opt(Name::Help, b'h', "help", ""),

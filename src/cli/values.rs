@@ -8,13 +8,13 @@ use crate::config::{PodTarget, Remap, Rewrite, Target, Watch};
 use crate::signal::{self, Signal};
 
 /// What `--target` takes.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub enum AnyTarget {
     Init(Target),
     Pod(PodTarget),
 }
 
-const TARGETS: [(&str, AnyTarget); 7] = [
+static TARGETS: [(&str, AnyTarget); 7] = [
     ("group", AnyTarget::Init(Target::Group)),
     ("child", AnyTarget::Init(Target::Child)),
     ("all", AnyTarget::Init(Target::All)),
@@ -35,6 +35,11 @@ fn named<T: Copy>(table: &[(&str, T)], name: &[u8]) -> Option<T> {
 /// The target of this name.
 pub fn target(text: &[u8]) -> Option<AnyTarget> {
     named(&TARGETS, text)
+}
+
+/// The name of this target.
+pub fn target_name(target: AnyTarget) -> &'static str {
+    TARGETS.iter().find(|(_, it)| *it == target).map_or("", |(name, _)| name)
 }
 
 /// `A:B`, two signals; or `A:0`.

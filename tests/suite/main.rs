@@ -3,6 +3,7 @@
 mod attacks; // senders without capabilities
 mod exiting; // the exit status
 mod expanding; // --expand-env
+mod explaining; // --explain
 mod forwarding; // signals to the workload
 mod hidden; // what /proc does not show
 mod load; // floods, and system calls that fail
