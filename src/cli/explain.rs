@@ -64,15 +64,6 @@ impl Table {
         if let Some(after) = config.kill_after {
             self.duration(after);
         }
-        self.key("remap");
-        for remap in &config.remap {
-            self.pair(&remap.from, &remap.to);
-        }
-        self.flag("die-alike", config.die_alike);
-        self.key("parent-death");
-        if let Some(signal) = config.parent_death {
-            self.value(&signal);
-        }
         let session = match config.session {
             Session::OwnGroup => "own-group",
             Session::Own => "own-session",
@@ -96,24 +87,11 @@ impl Table {
                 self.value(group);
             }
         }
-        self.key("workdir");
-        if let Some(directory) = config.workdir {
-            self.value(&Quoted(directory.to_bytes()));
-        }
-        self.key("umask");
-        if let Some(mask) = config.umask {
-            self.value(&format_args!("{mask:03o}"));
-        }
         self.key("environment");
         for entry in config.additions() {
             if let Some((name, _)) = split_once(entry.to_bytes(), b'=') {
                 self.value(&Quoted(name));
             }
-        }
-        self.flag("expand-env", config.expand_env);
-        self.key("termination-log");
-        if let Some(path) = config.termination_log {
-            self.value(&Quoted(path.to_bytes()));
         }
         let failures = config.failures;
         self.key("failures");
