@@ -4,7 +4,7 @@
 //! - [`mailbox`]: it arrives in the signalfd
 //! - [`received`]: which process sent it, as far as the kernel says so
 //! - [`init`]: forwards and reaps while the main process lives
-//!   - `init/workload`: starts the main process
+//!   - `init/workload`: starts the main process; [`exec_error`]: why it could not be executed
 //!   - `init/nested`: a main process that is PID 1 of its own (`--as-pid-1`)
 //!   - `init/subreaper`: adopts orphans where init is not PID 1
 //!   - `init/forward`: sends the signal to the main process or its group
@@ -48,6 +48,7 @@ mod bytes;
 mod cli;
 mod config;
 mod deliver;
+mod exec_error;
 mod files;
 mod handling;
 mod hidepid;

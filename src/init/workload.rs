@@ -6,11 +6,11 @@ use std::fmt;
 use std::os::unix::ffi::OsStrExt;
 
 use nix::errno::Errno;
-use nix::unistd::{AccessFlags, access};
 
 use super::nested;
 use super::terminal::Terminal;
 use crate::config::{Config, Failures};
+use crate::exec_error;
 use crate::quoted::Quoted;
 use crate::sys::describe;
 use crate::sys::entry::Start;
@@ -26,6 +26,8 @@ const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/s
 pub struct Error {
     program: &'static OsStr,
     failure: Failure,
+    /// More of it, if there is more.
+    cause: &'static str,
 }
 
 impl Error {
@@ -64,25 +66,15 @@ impl fmt::Display for Error {
                 "cannot become the user for {program}: the kernel reports success, but the ids are not \
                  those (a seccomp filter?)"
             ),
-            Failure::Directory(errno) => {
-                write!(f, "cannot enter the working directory for {program}: {}", describe(errno))
-            }
+            Failure::Directory(_) => write!(f, "cannot enter the working directory: {}", self.cause),
             Failure::Mask(errno) => write!(
                 f,
                 "cannot unblock the signals for {program}: {} (a seccomp filter must allow rt_sigprocmask)",
                 describe(errno)
             ),
-            Failure::Exec(Errno::ENOENT) if names_existing_file(self.program) => {
-                write!(f, "cannot execute {program}: the interpreter or loader it names is not there")
-            }
-            Failure::Exec(errno) => write!(f, "cannot execute {program}: {}", describe(errno)),
+            Failure::Exec(_) => write!(f, "cannot execute {program}: {}", self.cause),
         }
     }
-}
-
-/// Whether `program` is the path of an existing file, so that ENOENT is about what it needs to run.
-fn names_existing_file(program: &OsStr) -> bool {
-    program.as_bytes().contains(&b'/') && access(program, AccessFlags::F_OK).is_ok()
 }
 
 /// Starts the workload that begins at argument `program`, as `config` says, and in the foreground of
@@ -116,6 +108,12 @@ pub fn spawn(
         env,
         mask: start.mask,
         child_disposition,
+        is_plain: exec_error::is_plain,
+        explain: exec_error::explain,
     })
-    .map_err(|failure| Error { program: start.args.iter().nth(program).unwrap_or_default(), failure })
+    .map_err(|(failure, cause)| Error {
+        program: start.args.iter().nth(program).unwrap_or_default(),
+        failure,
+        cause,
+    })
 }

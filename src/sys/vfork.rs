@@ -18,7 +18,7 @@ use super::nested::{self, Maps, Step};
 use super::pidfd::pidfd_inode;
 use super::process::Pid;
 use super::session::Session;
-use super::signal::{Disposition, set_disposition, set_mask};
+use super::signal::{Disposition, block_all, set_disposition, set_mask};
 use crate::signal::{Signal, SignalSet};
 
 /// What the child does between clone(2) and execve(2).
@@ -51,6 +51,11 @@ pub struct Launch<'a> {
     pub pid_slot: Option<NumberSlot>,
     /// Where the inode of a pidfd of the workload belongs in `env`.
     pub pidfd_slot: Option<NumberSlot>,
+    /// Whether a file that the kernel could not execute is a text for `/bin/sh`.
+    pub is_plain: fn(&CStr) -> bool,
+    /// What more there is to say of a failure. The child calls it, as the user, in the directory and with the mounts that
+    /// the workload would have had.
+    pub explain: fn(&Launch, &Failure) -> &'static str,
 }
 
 /// Why the workload was not started.
@@ -89,12 +94,13 @@ unsafe impl Sync for PathBuffer {}
 /// Starts the workload and returns its pid; by then it has executed the program, or was killed by a signal.
 ///
 /// # Errors
-/// See [`Failure`]. A child that failed has been reaped.
-pub fn launch(launch: Launch) -> Result<Pid, Failure> {
+/// See [`Failure`]; and what [`Launch::explain`] says of it. A child that failed has been reaped.
+pub fn launch(launch: Launch) -> Result<Pid, (Failure, &'static str)> {
     let groups = launch.user.map(Credentials::room).unwrap_or_default();
     let as_pid_1 = launch.as_pid_1;
     let mut birth = Birth { launch, maps: None, groups, failed: None };
-    let pid = if as_pid_1 { birth.nested() } else { birth.child(0).map_err(Failure::Fork) }?;
+    let pid = if as_pid_1 { birth.nested() } else { birth.child(0).map_err(Failure::Fork) }
+        .map_err(|failure| (failure, ""))?;
     match birth.failed {
         None => Ok(Pid::new(pid).expect("the parent gets a pid")),
         Some(failure) => {
@@ -111,14 +117,14 @@ struct Birth<'a> {
     maps: Option<Maps>,
     /// Room for the supplementary groups that the child has.
     groups: Vec<u32>,
-    failed: Option<Failure>,
+    failed: Option<(Failure, &'static str)>,
 }
 
 impl Birth<'_> {
     /// Makes the child.
     fn child(&mut self, namespaces: c_int) -> Result<c_int, Errno> {
-        // SAFETY: the child writes to this value, which outlives its use of the memory, to PATH, and to nothing else of
-        // init's.
+        // SAFETY: the child writes to this value, which outlives its use of the memory, to PATH, and, if it fails, to
+        // memory that it allocates; to nothing else of init's.
         unsafe { vfork(namespaces, child, ptr::from_mut(self).cast()) }
     }
 
@@ -145,7 +151,10 @@ unsafe extern "C" fn child(birth: *mut c_void) -> ! {
     let birth = unsafe { &mut *birth.cast::<Birth>() };
     let failure = birth.launch.become_workload(birth.maps.as_ref(), &mut birth.groups);
     let status = if failure == Failure::Exec(Errno::ENOENT) { 127 } else { 126 };
-    birth.failed = Some(failure);
+    // It allocates, and no signal is to end that midway: the memory is init's too, which waits.
+    let _ = block_all();
+    let cause = (birth.launch.explain)(&birth.launch, &failure);
+    birth.failed = Some((failure, cause));
     // SAFETY: the process exits here, and runs none of the parent's exit handlers.
     unsafe { libc::_exit(status) }
 }
@@ -240,7 +249,7 @@ impl Launch<'_> {
         // SAFETY: both arrays end in NULL, and path is a C string.
         unsafe { libc::execve(path.as_ptr(), argv.cast(), envp.cast()) };
         let errno = Errno::last();
-        if errno == Errno::ENOEXEC {
+        if errno == Errno::ENOEXEC && (self.is_plain)(path) {
             self.execute_script(path);
         }
         errno

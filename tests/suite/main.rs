@@ -1,6 +1,7 @@
 //! Tests of the podinit binary as its users run it: in real namespaces, with real programs.
 
 mod attacks; // senders without capabilities
+mod exec_errors;
 mod exiting; // the exit status
 mod expanding; // --expand-env
 mod explaining; // --explain

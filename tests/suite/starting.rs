@@ -153,12 +153,12 @@ fn programs_are_found_as_execvp_finds_them() {
     assert_eq!(run.lines(), [format!("{} x y", script.display())], "{run:?}");
     // Found in PATH, but not executable.
     let run = finish(as_process(&["no-shebang"]).env("PATH", &shadow));
-    run.assert_refused(126, &["no-shebang", "Permission denied"]);
+    run.assert_refused(126, &["no-shebang", "no execute permission"]);
     // A directory that podinit may not search does not count as one where the program was found.
     let locked = dir.join("locked");
     fs::create_dir(&locked).unwrap();
     fs::set_permissions(&locked, PermissionsExt::from_mode(0o000)).unwrap();
-    finish(as_process(&["no-such-program"]).env("PATH", &locked)).assert_refused(127, &["No such file"]);
+    finish(as_process(&["no-such-program"]).env("PATH", &locked)).assert_refused(127, &["not found in PATH"]);
     // Without PATH, the default of container engines.
     let run = finish(as_process(&["--", "echo", "found"]).env_remove("PATH"));
     assert_eq!(run.lines(), ["found"]);
@@ -169,11 +169,12 @@ fn programs_are_found_as_execvp_finds_them() {
 
 #[test]
 fn what_cannot_be_started_is_logged_in_one_line() {
-    finish(&mut as_pid_1(&["no-such-program"])).assert_refused(127, &["no-such-program", "No such file"]);
+    finish(&mut as_pid_1(&["no-such-program"]))
+        .assert_refused(127, &["no-such-program", "not found in PATH"]);
     finish(&mut as_pid_1(&["/no/such/program"])).assert_refused(127, &["/no/such/program", "No such file"]);
     finish(&mut as_pid_1(&[""])).assert_refused(127, &["\"\"", "No such file"]);
-    finish(&mut as_pid_1(&["/etc/passwd"])).assert_refused(126, &["/etc/passwd", "Permission denied"]);
-    finish(&mut as_pid_1(&["/"])).assert_refused(126, &["Permission denied"]);
+    finish(&mut as_pid_1(&["/etc/passwd"])).assert_refused(126, &["/etc/passwd", "no execute permission"]);
+    finish(&mut as_pid_1(&["/"])).assert_refused(126, &["Is a directory"]);
     let script = scratch("script").join("script");
     fs::write(&script, "#!/no/such/interpreter\n").unwrap();
     fs::set_permissions(&script, PermissionsExt::from_mode(0o755)).unwrap();

@@ -18,7 +18,7 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 pub use files::{helper, podinit, scratch};
-pub use skipping::{have, have_root, say, say_skipped, skipped};
+pub use skipping::{have, have_root, is_there, say, say_skipped, skipped};
 
 /// How long a test waits for an event. The longest wait that succeeds takes some seconds on a machine with two cores, and a
 /// minute beside eight busy loops.
