@@ -40,28 +40,29 @@ const OWN_MACHINE: &str = if cfg!(target_arch = "x86_64") {
 
 /// What there is to say of a failure beyond its kind, if there is anything.
 pub fn explain(launch: &Launch, failure: &Failure) -> &'static str {
-    let directory = launch.directory.unwrap_or_default().to_bytes();
     let errno = match *failure {
         Failure::Exec(errno) => errno,
         Failure::Directory(errno) => {
+            let directory = launch.directory.unwrap_or_default().to_bytes();
             return obstacle(joined(&[directory, b"/\0"])).unwrap_or(describe(errno));
         }
         _ => return "",
     };
     let program = launch.args.iter().nth(launch.program).unwrap_or_default().as_bytes();
-    if program.contains(&b'/') || program.is_empty() {
-        let cause = cause(joined(&[program, b"\0"]), errno, DEPTH);
+    let is_path = program.contains(&b'/') || program.is_empty();
+    for directory in if is_path { b"" } else { launch.path.as_bytes() }.split(|&byte| byte == b':') {
+        // An empty part of PATH is the working directory.
+        let separator: &[u8] = if directory.is_empty() { b"" } else { b"/" };
+        let file = joined(&[directory, separator, program, b"\0"]);
+        if !is_path && reach(file).is_err() {
+            continue;
+        }
+        let cause = cause(file, errno, DEPTH);
         return match launch.directory {
+            _ if !is_path => at("", file, cause),
             Some(directory) if !program.starts_with(b"/") => at("in ", directory, cause),
             _ => cause,
         };
-    }
-    for directory in launch.path.as_bytes().split(|&byte| byte == b':') {
-        let directory = if directory.is_empty() { b"." } else { directory };
-        let file = joined(&[directory, b"/", program, b"\0"]);
-        if reach(file).is_ok() {
-            return at("", file, cause(file, errno, DEPTH));
-        }
     }
     "not found in PATH"
 }

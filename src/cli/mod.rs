@@ -7,7 +7,6 @@ pub mod persona;
 pub mod values;
 
 use std::ffi::{CStr, OsStr};
-use std::fmt::Display;
 use std::os::unix::ffi::OsStrExt;
 
 use log::LevelFilter;
@@ -19,7 +18,7 @@ use crate::sys::entry::Vector;
 use crate::user;
 use expand::expand;
 use explain::explain;
-use options::{Name, Options};
+use options::{Name, Opt, Options};
 use persona::{OPTIONS_VARIABLE, Persona, single_child};
 use values::{AnyTarget, duration, remap, rewrite, target, umask, watch};
 
@@ -97,7 +96,7 @@ fn parse_options(
     if persona.is_pause && words.contains(&OsStr::new("-v")) {
         return Ok(Command::Print(persona.version.as_bytes()));
     }
-    let mut chosen = Chosen { pause: persona.is_pause, explain: false, target: None };
+    let mut chosen = Chosen { pause: persona.is_pause, explain: false, target: None, for_program: None };
     if let Some(variable) = variable {
         let words = variable.as_bytes().split(u8::is_ascii_whitespace).filter(|word| !word.is_empty());
         match read(persona, words.map(OsStr::from_bytes).collect(), config, &mut chosen) {
@@ -138,12 +137,15 @@ fn command(
 ) -> Result<Command, String> {
     let pause = chosen.pause;
     if let Some(target) = chosen.target {
-        choose_target(config, target, pause)?;
+        choose_target(config, target, pause, persona)?;
+    }
+    // What other pause processes are called with, they ignore.
+    let is_strict = program.is_none() && !persona.is_pause && !persona.ignores_words;
+    if let Some(option) = chosen.for_program.filter(|_| is_strict) {
+        return Err(["--", option.long, " needs a program to run, and cannot be used with --pause"].concat());
     }
     match (program, pause) {
-        (None, _) if config.expand_env || config.termination_log.is_some() => {
-            Err("--expand-env and --termination-log need a program to run".into())
-        }
+        (_, false) if config.keep_privileges => Err("--keep-privileges needs --pause".into()),
         (Some(program), false) => Ok(Command::Run { program }),
         (None, true) => Ok(Command::Pause),
         (Some(_), true) if persona.ignores_words => Ok(Command::Pause),
@@ -158,6 +160,8 @@ struct Chosen {
     pause: bool,
     explain: bool,
     target: Option<AnyTarget>,
+    /// One that has no effect without a program.
+    for_program: Option<&'static Opt>,
 }
 
 /// What there is behind options.
@@ -175,16 +179,19 @@ fn read(
     config: &mut Config,
     chosen: &mut Chosen,
 ) -> Result<Read, String> {
-    let wanted = &mut chosen.target;
+    let Chosen { pause, explain, target: wanted, for_program } = chosen;
     let mut options = Options::new(words);
     while let Some((option, value)) = options.next()? {
+        if option.is_for_program() {
+            *for_program = Some(option);
+        }
         match option.name {
             Name::Help => return Ok(Read::Print(&HELP_TEXT)),
             Name::Version => return Ok(Read::Print(persona.version.as_bytes())),
             Name::License => return Ok(Read::Print(&LICENSE_TEXT)),
             Name::ListNames => return Ok(Read::Print(persona::names().leak().as_bytes())),
-            Name::Pause => chosen.pause = true,
-            Name::Explain => chosen.explain = true,
+            Name::Pause => *pause = true,
+            Name::Explain => *explain = true,
             Name::Group => *wanted = Some(AnyTarget::Init(Target::Group)),
             Name::SingleChild => {
                 *wanted = None;
@@ -194,14 +201,14 @@ fn read(
             Name::User => config.user = Some(user::find(value.to_bytes())?),
             name => {
                 let understood = set(config, wanted, name, value);
-                understood.ok_or_else(|| not_valid(option.value, &Quoted(value.to_bytes())))?;
+                understood.ok_or_else(|| not_valid(option, &Quoted(value.to_bytes())))?;
             }
         }
     }
     let signals =
         config.rewrite.iter().flat_map(|it| [it.from, it.to.unwrap_or(it.from)]).map(Signal::number);
     if let Some(number) = signals.max().filter(|highest| *highest > persona.highest_rewrite) {
-        return Err(not_valid("rewriting of signals", &format_args!("{number} is too high")));
+        return Err(format!("--rewrite: {number} is too high for a signal"));
     }
     Ok(Read::Program(options.program))
 }
@@ -236,10 +243,17 @@ fn set(config: &mut Config, wanted: &mut Option<AnyTarget>, name: Name, value: &
 }
 
 /// Sets what `--target` is for: some of its values are for pods alone, the other ones for all else.
-fn choose_target(config: &mut Config, wanted: AnyTarget, pause: bool) -> Result<(), String> {
+fn choose_target(
+    config: &mut Config,
+    wanted: AnyTarget,
+    pause: bool,
+    persona: &Persona,
+) -> Result<(), String> {
     match (wanted, pause) {
         (AnyTarget::Init(target), false) => config.target = target,
         (AnyTarget::Pod(target), true) => config.pod_target = target,
+        // catatonit's `-g`.
+        (AnyTarget::Init(_), true) if persona.ignores_words => {}
         (AnyTarget::Init(_), true) => {
             return Err("--target group, child and all cannot be used with --pause".into());
         }
@@ -256,8 +270,8 @@ fn raised(level: LevelFilter, by: u8) -> LevelFilter {
     all.take(1 + usize::from(by)).last().unwrap_or(level)
 }
 
-fn not_valid(what: &str, problem: &dyn Display) -> String {
-    format!("not a valid {what}: {problem}")
+fn not_valid(option: &Opt, value: &Quoted) -> String {
+    format!("--{}: not a valid {}: {value}", option.long, option.value)
 }
 
 #[cfg(test)]
@@ -370,12 +384,78 @@ mod tests {
             (&["podinit", "--verb=1", "x"], "option '--verb' takes no argument"),
             (&["podinit", "-ge"], "option '-e' needs an argument"),
             (&["podinit", "--remap"], "option '--remap' needs an argument"),
-            (&["podinit", "-e", "", "x"], r#"not a valid exit code: """#),
-            (&["podinit", "--remap=", "x"], r#"not a valid exit code: """#),
+            (&["podinit", "-e", "", "x"], r#"--remap: not a valid exit code (like 143 or 143:0): """#),
+            (&["podinit", "--remap=", "x"], r#"--remap: not a valid exit code (like 143 or 143:0): """#),
         ] {
             let problem = problem.replace("\\u{e9}", "\u{e9}");
             assert_eq!(parse(words), Err(problem), "{words:?}");
         }
+    }
+
+    #[test]
+    fn a_misspelt_option_offers_the_nearest_one() {
+        for (word, meant) in [
+            ("--gracee", "grace"),
+            ("--garce", "grace"),
+            ("--grac3=5s", "grace"),
+            ("--killafter", "kill-after"),
+            ("--kill_after", "kill-after"),
+            ("--singlechild", "single-child"),
+            ("--signle-child", "single-child"),
+            ("--as-pid1", "as-pid-1"),
+            ("--usr", "user"),
+            ("--enw", "env"),
+        ] {
+            let problem = parse(&["podinit", word, "x"]).unwrap_err();
+            assert!(problem.ends_with(&format!("\", did you mean --{meant}?")), "{word}: {problem}");
+        }
+        for word in ["--x", "--eve", "--usage", "--frobnicate", "--pid-namespace", "--grateful", ""] {
+            assert!(!parse(&["podinit", word]).is_err_and(|problem| problem.contains("mean")), "{word}");
+        }
+    }
+
+    #[test]
+    fn what_has_no_effect_is_refused() {
+        let without = "needs a program to run, and cannot be used with --pause";
+        for (words, problem) in [
+            (&["podinit", "--keep-privileges", "x"][..], "--keep-privileges needs --pause"),
+            (&["tini", "--keep-privileges", "x"], "--keep-privileges needs --pause"),
+            (&["podinit", "--pause", "--user", "0"], "--user"),
+            (&["podinit", "--user=0", "-P"], "--user"),
+            (&["podinit", "--pause", "--as-pid-1"], "--as-pid-1"),
+            (&["podinit", "--pause", "--die-alike"], "--die-alike"),
+            (&["podinit", "--pause", "--env", "A=1"], "--env"),
+            (&["podinit", "--pause", "--kill-after=1"], "--kill-after"),
+            (&["podinit", "--pause", "-pTERM"], "--parent-death"),
+            (&["podinit", "--pause", "-e1"], "--remap"),
+            (&["podinit", "--pause", "-r1:2"], "--rewrite"),
+            (&["podinit", "--pause", "-c"], "--single-child"),
+            (&["podinit", "--pause", "-s"], "--subreaper"),
+            (&["podinit", "--pause", "--umask=0"], "--umask"),
+            (&["podinit", "--pause", "--workdir=/"], "--workdir"),
+            (&["podinit", "--watch=/etc", "--workdir=/"], "--workdir"),
+            (&["podinit", "--pause", "-g"], "--target group, child and all cannot be used with --pause"),
+        ] {
+            let found = parse(words).unwrap_err();
+            let is_whole = problem.contains(' ');
+            assert_eq!(
+                found,
+                if is_whole { problem.into() } else { format!("{problem} {without}") },
+                "{words:?}"
+            );
+        }
+        // What the pause processes whose names these are take, and what has an effect.
+        for words in [
+            &["pause", "-s"][..],
+            &["pod", "-c"],
+            &["pause", "--keep-privileges"],
+            &["catatonit", "-P", "-g"],
+            &["catatonit", "-gP", "--", "sleep"],
+            &["podinit", "--pause", "--keep-privileges", "--grace=1", "--watch=/etc", "-vw"],
+        ] {
+            assert_eq!(parse(words), Ok(Command::Pause), "{words:?}");
+        }
+        assert_eq!(parse(&["podinit", "--watch=/etc", "-vw", "--grace=1"]), Ok(Command::Sidecar));
     }
 
     #[test]

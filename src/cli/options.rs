@@ -47,8 +47,32 @@ pub struct Opt {
     letter: u8,
     /// The long form, without `--`; empty if there is none.
     pub long: &'static str,
-    /// What its value is, for messages; empty if it takes none.
+    /// What its value is, for messages, and an example; empty if it takes none.
     pub value: &'static str,
+}
+
+impl Opt {
+    /// Whether it has no effect without a program to run. (Nor has `-g`, which is a `--target`.)
+    pub fn is_for_program(&self) -> bool {
+        use Name::*;
+        matches!(
+            self.name,
+            AsPid1
+                | DieAlike
+                | Env
+                | ExpandEnv
+                | KillAfter
+                | ParentDeath
+                | Remap
+                | Rewrite
+                | SingleChild
+                | Subreaper
+                | TerminationLog
+                | Umask
+                | User
+                | Workdir
+        )
+    }
 }
 
 const fn opt(name: Name, letter: u8, long: &'static str, value: &'static str) -> Opt {
@@ -62,27 +86,27 @@ pub static OPTIONS: [Opt; 27] = [
     opt(Name::Env, 0, "env", "NAME=VALUE"),
     opt(Name::ExpandEnv, 0, "expand-env", ""),
     opt(Name::Explain, 0, "explain", ""),
-    opt(Name::Grace, 0, "grace", "duration"),
+    opt(Name::Grace, 0, "grace", "duration (like 10s or 500ms)"),
     opt(Name::Group, b'g', "", ""),
     opt(Name::Help, b'h', "help", ""),
     opt(Name::KeepPrivileges, 0, "keep-privileges", ""),
-    opt(Name::KillAfter, 0, "kill-after", "duration"),
+    opt(Name::KillAfter, 0, "kill-after", "duration (like 10s or 500ms)"),
     opt(Name::License, b'l', "license", ""),
     opt(Name::ListNames, 0, "list-names", ""),
-    opt(Name::ParentDeath, b'p', "parent-death", "signal"),
+    opt(Name::ParentDeath, b'p', "parent-death", "signal (like TERM or 15)"),
     opt(Name::Pause, b'P', "pause", ""),
-    opt(Name::Remap, b'e', "remap", "exit code"),
-    opt(Name::Rewrite, b'r', "rewrite", "rewriting of signals"),
+    opt(Name::Remap, b'e', "remap", "exit code (like 143 or 143:0)"),
+    opt(Name::Rewrite, b'r', "rewrite", "rewriting of signals (like TERM:QUIT)"),
     opt(Name::SingleChild, b'c', "single-child", ""),
     opt(Name::Subreaper, b's', "subreaper", ""),
-    opt(Name::Target, 0, "target", "target"),
+    opt(Name::Target, 0, "target", "target (like group or child)"),
     opt(Name::TerminationLog, 0, "termination-log", "path"),
-    opt(Name::Umask, 0, "umask", "umask in octal"),
+    opt(Name::Umask, 0, "umask", "umask in octal (like 027)"),
     opt(Name::User, 0, "user", "user"),
     opt(Name::Verbose, b'v', "verbose", ""),
     opt(Name::Version, b'V', "version", ""),
     opt(Name::WarnReaped, b'w', "warn-reaped", ""),
-    opt(Name::Watch, 0, "watch", "PATH[:SIGNAL] from the root"),
+    opt(Name::Watch, 0, "watch", "PATH[:SIGNAL] from the root (like /etc/app:HUP)"),
     opt(Name::Workdir, 0, "workdir", "directory"),
 ];
 
@@ -168,8 +192,22 @@ fn complete(name: &[u8]) -> Result<&'static Opt, String> {
     }
 }
 
+/// The first option whose long form differs from `name` in one place alone, by less than half of its length, and by two
+/// characters at the most: one too many, one missing, another one, two exchanged.
+fn nearest(name: &[u8]) -> Option<&'static Opt> {
+    OPTIONS.iter().find(|option| {
+        let long = option.long.as_bytes();
+        let before = long.iter().zip(name).take_while(|(one, other)| one == other).count();
+        let behind = long.iter().rev().zip(name.iter().rev()).take_while(|(one, other)| one == other).count();
+        let difference = long.len().max(name.len()).saturating_sub(before + behind);
+        difference <= 2 && 2 * difference < long.len()
+    })
+}
+
 fn invalid(dashes: &[u8], name: &[u8]) -> String {
-    format!("invalid option {}", quoted(dashes, name))
+    let [before, long, behind] =
+        nearest(name).map_or([""; 3], |option| [", did you mean --", option.long, "?"]);
+    ["invalid option ", &quoted(dashes, name), before, long, behind].concat()
 }
 
 fn quoted(dashes: &[u8], name: &[u8]) -> String {

@@ -205,7 +205,7 @@ fn the_cause_is_what_holds_for_the_workload() {
             "cannot enter the working directory: \"script\": Not a directory",
         ),
         // In the PATH of --env; an empty part of it is the working directory.
-        (&["--env", "PATH=/nosuch:", "script"], 127, "\"./script\": its interpreter \"/no/such/python3\""),
+        (&["--env", "PATH=/nosuch:", "script"], 127, "\"script\": its interpreter \"/no/such/python3\""),
         // In the namespaces of --as-pid-1.
         (&["--as-pid-1", "./s390x"], 126, "cannot execute \"./s390x\": an ELF file for s390x, not "),
         (&["--as-pid-1", "/proc/2"], 127, "cannot execute \"/proc/2\": No such file or directory"),
