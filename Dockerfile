@@ -32,4 +32,6 @@ LABEL org.opencontainers.image.title="podinit" \
       org.opencontainers.image.licenses="Apache-2.0 OR MIT"
 COPY --from=build /src/LICENSE-APACHE /src/LICENSE-MIT /src/dist/THIRD-PARTY /licenses/
 COPY --from=build /src/dist/podinit /podinit
-ENTRYPOINT ["/podinit", "--"]
+# Without `--`, so that `docker run IMAGE --help` and options before the program work. Nothing is lost: no program's name
+# begins with a dash, and behind the program all words are its own.
+ENTRYPOINT ["/podinit"]

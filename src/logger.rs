@@ -1,4 +1,4 @@
-//! The log on stderr, in lines that begin with `podinit: `.
+//! The log on stderr, in lines that begin with `podinit: `, or the name of the init in whose place podinit is.
 //!
 //! env_logger decides which lines are logged, by the directives of PODINIT_LOG. Its other half, which formats and prints,
 //! is not used: it is 16 KB of code, and its writes wait for their reader. A line that would have to wait is dropped
@@ -8,7 +8,7 @@ use std::ffi::OsStr;
 use std::fmt;
 use std::os::unix::ffi::OsStrExt;
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicUsize, Ordering};
 
 use env_logger::Builder;
 use log::{Level, LevelFilter, Log, Metadata, Record};
@@ -21,6 +21,12 @@ pub const FILTER_VARIABLE: &str = "PODINIT_LOG";
 
 /// Whether there is a filter, which then has the say on what is logged.
 static FILTERED: AtomicBool = AtomicBool::new(false);
+
+/// What a line may begin with.
+pub const NAMES: [&str; 4] = ["podinit", "tini", "dumb-init", "catatonit"];
+
+/// Which of them it begins with.
+static NAME: AtomicU8 = AtomicU8::new(0);
 
 /// How many lines were dropped since the last line that says so.
 static DROPPED: AtomicUsize = AtomicUsize::new(0);
@@ -65,6 +71,11 @@ macro_rules! debug {
 #[inline(never)]
 pub fn log(level: Level, module: &str, line: fmt::Arguments) {
     log::logger().log(&Record::builder().level(level).target(module).args(line).build());
+}
+
+/// Has lines begin with that one of [`NAMES`].
+pub fn set_name(number: u8) {
+    NAME.store(number, Ordering::Relaxed);
 }
 
 /// Starts logging. `filter` is the value of [`FILTER_VARIABLE`].
@@ -159,6 +170,11 @@ impl Log for Logger {
     fn flush(&self) {}
 }
 
+/// What lines begin with.
+pub fn name() -> &'static str {
+    NAMES.get(usize::from(NAME.load(Ordering::Relaxed))).unwrap_or(&NAMES[0])
+}
+
 /// `podinit: warning: …`; an error needs no such word, since init exits because of it.
 fn line(record: &Record) -> String {
     let kind = match record.level() {
@@ -168,7 +184,7 @@ fn line(record: &Record) -> String {
         Level::Debug => "debug: ",
         Level::Trace => "trace: ",
     };
-    format!("podinit: {kind}{}\n", record.args())
+    format!("{}: {kind}{}\n", name(), record.args())
 }
 
 /// Does not wait, and counts what it has to drop.
@@ -177,7 +193,7 @@ fn write(line: &str) {
     let Ok(mut remainder) = REMAINDER.try_lock() else { return };
     let dropped = DROPPED.load(Ordering::Relaxed);
     if dropped > 0 {
-        let note = format!("podinit: warning: {dropped} lines before this one were lost\n");
+        let note = format!("{}: warning: {dropped} lines before this one were lost\n", name());
         if begin(&mut remainder, &note) {
             DROPPED.store(0, Ordering::Relaxed);
         }

@@ -86,8 +86,9 @@ sys::entry::entry_point!(run);
 
 /// Does what the command line says and returns the exit status. Every signal is blocked.
 fn run(start: Start) -> u8 {
-    logger::start(start.env.value(logger::FILTER_VARIABLE));
     let persona = Persona::called(start.args.iter().next());
+    logger::set_name(persona.log_name);
+    logger::start(start.env.value(logger::FILTER_VARIABLE));
     // Never dropped: what it has is in use until the process ends.
     let mut config = ManuallyDrop::new(Config::DEFAULT);
     let command = cli::parse(persona, start.args, start.env, &mut config);
@@ -98,7 +99,7 @@ fn run(start: Start) -> u8 {
         Ok(Command::Sidecar) => pod::sidecar::run(&config),
         Ok(Command::Print(text)) => print(text, config.failures.own),
         Err(problem) => {
-            error!("{problem} (see podinit --help)");
+            error!("{problem} (see {} --help)", logger::name());
             TerminationLog::open(config.termination_log).write(None);
             config.failures.own
         }
@@ -112,6 +113,8 @@ fn print(text: &[u8], failure: u8) -> u8 {
         match write(standard(STDOUT), left) {
             Ok(written) => left = &left[written..],
             Err(Errno::EINTR) => {}
+            // `podinit --help | head` has read what it wanted. (SIGPIPE is blocked.)
+            Err(Errno::EPIPE) => break,
             Err(errno) => {
                 error!("stdout: {}", describe(errno));
                 return failure;

@@ -186,7 +186,10 @@ fn read(
             *for_program = Some(option);
         }
         match option.name {
-            Name::Help => return Ok(Read::Print(&HELP_TEXT)),
+            Name::Help => {
+                let help = [&HELP_TEXT[..], persona::HELP[usize::from(persona.log_name)].as_bytes()];
+                return Ok(Read::Print(help.concat().leak()));
+            }
             Name::Version => return Ok(Read::Print(persona.version.as_bytes())),
             Name::License => return Ok(Read::Print(&LICENSE_TEXT)),
             Name::ListNames => return Ok(Read::Print(persona::names().leak().as_bytes())),

@@ -25,6 +25,8 @@ pub struct Persona {
     pub ignores_words: bool,
     /// The highest signal that `--rewrite` takes.
     pub highest_rewrite: i32,
+    /// What its lines in the log begin with, by the number in [`crate::logger::NAMES`]: the name of another project's init.
+    pub log_name: u8,
     /// What `--version` prints.
     pub version: &'static str,
     /// The environment variables that it reads.
@@ -32,6 +34,14 @@ pub struct Persona {
     /// Whether it also reads options in the variable [`OPTIONS_VARIABLE`].
     pub reads_options: bool,
 }
+
+/// What `--help` says of the defaults of the names in [`crate::logger::NAMES`].
+pub const HELP: [&str; 4] = [
+    "",
+    "\nCalled tini: --target child, --grace 0; adopts with -s alone; exits 1 for 125\n",
+    "\nCalled dumb-init: a session for PROGRAM; then TERM to its group, no --grace;\nexits 2 for 126 and 127, 1 for 125\n",
+    "\nCalled catatonit: --target child, --grace 0; exits 1 for 125, 126 and 127\n",
+];
 
 /// The options of an engine's init, which has no other way to get any: `docker run --init -e PODINIT_OPTIONS="-g"`.
 pub const OPTIONS_VARIABLE: &str = "PODINIT_OPTIONS";
@@ -51,6 +61,7 @@ const PODINIT: Persona = Persona {
     is_pause: false,
     ignores_words: false,
     highest_rewrite: 64,
+    log_name: 0,
     version: VERSION,
     variables: &[],
     reads_options: false,
@@ -74,6 +85,7 @@ static TABLE: [Persona; 7] = [
             config.background_stops = BackgroundStops::Dropped;
             config.failures = Failures { own: 1, not_found: 127, not_executable: 126 };
         },
+        log_name: 1,
         version: TINI_VERSION,
         variables: &TINI_VARIABLES,
         ..PODINIT
@@ -88,6 +100,7 @@ static TABLE: [Persona; 7] = [
         },
         verbose: 2,
         highest_rewrite: 31,
+        log_name: 2,
         version: concat!("dumb-init v", env!("CARGO_PKG_VERSION"), "_podinit\n"),
         variables: &[
             ("DUMB_INIT_DEBUG", |config, value| {
@@ -110,6 +123,7 @@ static TABLE: [Persona; 7] = [
             config.at_exit = AtExit::Terminate(Duration::ZERO);
             config.failures = Failures { own: 1, not_found: 1, not_executable: 1 };
         },
+        log_name: 3,
         version: TINI_VERSION,
         ignores_words: true,
         variables: &[("CATATONIT_DEBUG", |config, _| config.log_level = LevelFilter::Debug)],

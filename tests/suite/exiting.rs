@@ -1,6 +1,6 @@
 //! podinit exits with the workload's exit status.
 
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use crate::support::{Running, as_pid_1, as_process, finish, helper, podinit};
 
@@ -63,4 +63,14 @@ fn help_version_and_license() {
     // Where stdout cannot be written to, it fails.
     let script = format!("exec {} --help >/dev/full", podinit().display());
     finish(Command::new("sh").args(["-c", &script])).assert_refused(125, &["stdout", "No space left"]);
+}
+
+#[test]
+fn help_for_a_reader_that_has_exited_is_no_error() {
+    for option in ["--help", "--license", "--version", "--list-names"] {
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let run = as_process(&[option]).stdout(writer).stderr(Stdio::piped()).output().unwrap();
+        assert_eq!((run.status.code(), run.stderr), (Some(0), vec![]), "{option}");
+    }
 }

@@ -18,8 +18,7 @@ fn called(name: &str) -> PathBuf {
     let names = NAMES.get_or_init(|| {
         let dir = scratch("names");
         let listed = finish(&mut as_process(&["--list-names"])).stdout;
-        let listed = listed.lines().filter(|name| *name != "podinit");
-        for name in listed.chain(["tini-amd64", "tini-static-arm64"]) {
+        for name in listed.lines().chain(["tini-amd64", "tini-static-arm64"]) {
             symlink(podinit(), dir.join(name)).expect("symlink");
         }
         dir
@@ -373,7 +372,7 @@ fn working_directories_and_clusters() {
     }
     let run = finish(&mut as_named_process("tini", &["-gsve", "7", "--", "sh", "-c", "exit 7"]));
     assert_eq!(run.code, Some(0));
-    assert!(run.stderr.contains("podinit: info: "), "{run:?}");
+    assert!(run.stderr.contains("tini: info: "), "{run:?}");
     // The first `--` ends the options. A second one is an argument of the workload.
     let run = finish(&mut as_named_process("dumb-init", &["--", "echo", "--", "-v"]));
     assert_eq!(run.lines(), ["-- -v"]);
@@ -484,5 +483,28 @@ fn dumb_init_debugs_with_1_alone() {
     {
         let run = finish(as_named_process("dumb-init", &["true"]).env("DUMB_INIT_DEBUG", value));
         assert_eq!(run.stderr.contains("debug") || run.stderr.contains("info"), debugs, "{value:?}: {run:?}");
+    }
+}
+
+#[test]
+fn messages_and_help_have_the_name_of_another_projects_init() {
+    for (name, own, status) in [
+        ("tini", "tini", 127),
+        ("tini-static-arm64", "tini", 127),
+        ("dumb-init", "dumb-init", 2),
+        ("catatonit", "catatonit", 1),
+        ("docker-init", "podinit", 127),
+        ("podman-init", "podinit", 127),
+        ("podinit", "podinit", 127),
+    ] {
+        println!("case: {name}");
+        let run = finish(as_named_process(name, &["/nosuch"]).env("TINI_SUBREAPER", ""));
+        assert_eq!(run.stderr, format!("{own}: cannot execute \"/nosuch\": No such file or directory\n"));
+        assert_eq!(run.code, Some(status));
+        let run = finish(&mut as_named_process(name, &["--frobnicate"]));
+        assert_eq!(run.stderr, format!("{own}: invalid option \"--frobnicate\" (see {own} --help)\n"));
+        let help = finish(&mut as_named_process(name, &["--help"])).stdout;
+        assert_eq!(help.contains(&format!("\nCalled {own}: ")), own != "podinit", "{help}");
+        assert!(help.contains("--target child") && help.lines().all(|line| line.len() < 80), "{help}");
     }
 }
