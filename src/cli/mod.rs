@@ -144,15 +144,15 @@ fn command(
     if let Some(option) = chosen.for_program.filter(|_| is_strict) {
         return Err(["--", option.long, " needs a program to run, and cannot be used with --pause"].concat());
     }
-    match (program, pause) {
-        (_, false) if config.keep_privileges => Err("--keep-privileges needs --pause".into()),
-        (Some(program), false) => Ok(Command::Run { program }),
-        (None, true) => Ok(Command::Pause),
-        (Some(_), true) if persona.ignores_words => Ok(Command::Pause),
-        (Some(_), true) => Err("with --pause there is no program to run".into()),
-        (None, false) if !config.watches.is_empty() => Ok(Command::Sidecar),
-        (None, false) => Err("no program to run".into()),
+    Err(match (program, pause) {
+        (_, false) if config.keep_privileges => "--keep-privileges needs --pause",
+        (Some(program), false) => return Ok(Command::Run { program }),
+        (Some(_), true) if !persona.ignores_words => "with --pause there is no program to run",
+        (_, true) => return Ok(Command::Pause),
+        (None, false) if !config.watches.is_empty() => return Ok(Command::Sidecar),
+        (None, false) => "no program to run",
     }
+    .into())
 }
 
 /// What the options choose that is not known before all of them are read.
@@ -210,7 +210,7 @@ fn read(
     }
     let signals =
         config.rewrite.iter().flat_map(|it| [it.from, it.to.unwrap_or(it.from)]).map(Signal::number);
-    if let Some(number) = signals.max().filter(|highest| *highest > persona.highest_rewrite) {
+    if let Some(number) = signals.max().filter(|highest| *highest > i32::from(persona.highest_rewrite)) {
         return Err(format!("--rewrite: {number} is too high for a signal"));
     }
     Ok(Read::Program(options.program))
@@ -251,17 +251,17 @@ fn choose_target(
     wanted: AnyTarget,
     pause: bool,
     persona: &Persona,
-) -> Result<(), String> {
+) -> Result<(), &'static str> {
     match (wanted, pause) {
         (AnyTarget::Init(target), false) => config.target = target,
         (AnyTarget::Pod(target), true) => config.pod_target = target,
         // catatonit's `-g`.
         (AnyTarget::Init(_), true) if persona.ignores_words => {}
         (AnyTarget::Init(_), true) => {
-            return Err("--target group, child and all cannot be used with --pause".into());
+            return Err("--target group, child and all cannot be used with --pause");
         }
         (AnyTarget::Pod(_), false) => {
-            return Err("--target auto, leaders, sender and none need --pause".into());
+            return Err("--target auto, leaders, sender and none need --pause");
         }
     }
     Ok(())
@@ -273,6 +273,7 @@ fn raised(level: LevelFilter, by: u8) -> LevelFilter {
     all.take(1 + usize::from(by)).last().unwrap_or(level)
 }
 
+#[inline(never)]
 fn not_valid(option: &Opt, value: &Quoted) -> String {
     format!("--{}: not a valid {}: {value}", option.long, option.value)
 }
@@ -431,7 +432,6 @@ mod tests {
             (&["podinit", "--pause", "--kill-after=1"], "--kill-after"),
             (&["podinit", "--pause", "-pTERM"], "--parent-death"),
             (&["podinit", "--pause", "-e1"], "--remap"),
-            (&["podinit", "--pause", "-r1:2"], "--rewrite"),
             (&["podinit", "--pause", "-c"], "--single-child"),
             (&["podinit", "--pause", "-s"], "--subreaper"),
             (&["podinit", "--pause", "--umask=0"], "--umask"),
@@ -454,7 +454,7 @@ mod tests {
             &["pause", "--keep-privileges"],
             &["catatonit", "-P", "-g"],
             &["catatonit", "-gP", "--", "sleep"],
-            &["podinit", "--pause", "--keep-privileges", "--grace=1", "--watch=/etc", "-vw"],
+            &["podinit", "--pause", "--keep-privileges", "--grace=1", "--watch=/etc", "-vw", "-r1:2"],
         ] {
             assert_eq!(parse(words), Ok(Command::Pause), "{words:?}");
         }

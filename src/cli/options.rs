@@ -64,7 +64,6 @@ impl Opt {
                 | KillAfter
                 | ParentDeath
                 | Remap
-                | Rewrite
                 | SingleChild
                 | Subreaper
                 | TerminationLog
@@ -168,7 +167,9 @@ fn short(letter: char) -> Result<&'static Opt, String> {
 fn problem(error: lexopt::Error) -> String {
     match error {
         lexopt::Error::UnexpectedOption(option) => invalid(b"", option.as_bytes()),
-        lexopt::Error::UnexpectedValue { option, .. } => format!("option '{option}' takes no argument"),
+        lexopt::Error::UnexpectedValue { option, .. } => {
+            format!("option '{option}' takes no argument")
+        }
         lexopt::Error::MissingValue { option: Some(option) } => {
             format!("option '{option}' needs an argument")
         }
@@ -186,7 +187,7 @@ fn complete(name: &[u8]) -> Result<&'static Opt, String> {
     match (candidates.next(), candidates.next()) {
         (Some(only), None) => Ok(only),
         (Some(one), Some(other)) => {
-            Err(format!("option {} may be --{} or --{}", quoted(b"--", name), one.long, other.long))
+            Err(["option ", &quoted(b"--", name), " may be --", one.long, " or --", other.long].concat())
         }
         (None, _) => Err(invalid(b"--", name)),
     }

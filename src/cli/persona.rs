@@ -24,7 +24,7 @@ pub struct Persona {
     /// Whether other words beside `--pause` are ignored.
     pub ignores_words: bool,
     /// The highest signal that `--rewrite` takes.
-    pub highest_rewrite: i32,
+    pub highest_rewrite: u8,
     /// What its lines in the log begin with, by the number in [`crate::logger::NAMES`]: the name of another project's init.
     pub log_name: u8,
     /// What `--version` prints.

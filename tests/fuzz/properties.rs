@@ -96,7 +96,7 @@ fn check_config(config: &Config, persona: &Persona) {
     for rewrite in &config.rewrite {
         let highest = rewrite.to.map_or(rewrite.from, |to| to.max(rewrite.from));
         assert!(
-            highest.number() <= persona.highest_rewrite,
+            highest.number() <= i32::from(persona.highest_rewrite),
             "{highest} is too high for {}",
             persona.names[0]
         );
