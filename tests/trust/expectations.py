@@ -103,9 +103,9 @@ EXCUSES = [
            "getpid fails after the start: init exits, since without its pid it must not call kill(2). No kernel refuses "
            "getpid, and a filter that does so refuses it from the start."),
     excuse("P", "tty child getpid * *", ["also: not in the foreground", "nothing on stderr"], ""),
-    excuse("B", "* child,inner-child execve ENOEXEC first", ["not started: *"],
-           "A file that the kernel cannot execute is run by /bin/sh, as by execvp(3). Here it is an ELF file, which sh "
-           "refuses."),
+    excuse("B", "gone child execve ENOEXEC first", ["not started: *"],
+           "A file that the kernel cannot execute, and that is no ELF file, is run by /bin/sh, as by execvp(3). Here there "
+           "is none, which sh says."),
     excuse("M", "* init,inner mmap * *",
            ["refused", "exit 125", "no: *", "also: a zombie was left", "also: a process was left behind",
             "also: the ward adopted an orphan", "also: the terminal was not given back"],
