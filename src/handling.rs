@@ -3,8 +3,9 @@
 
 use nix::poll::{PollTimeout, poll};
 
-use crate::procfs::Status;
-use crate::signal::Signal;
+use crate::bytes::number;
+use crate::procfs::{self, Status, status_field};
+use crate::signal::{Signal, SignalSet};
 use crate::sys::process::Pid;
 
 /// What a process does with a signal.
@@ -57,17 +58,79 @@ const MILLISECONDS_BETWEEN: u8 = 10;
 /// Whether the process `pid`, as PID 1 of a PID namespace of its own, would not notice `signal`: the kernel drops what it
 /// does not handle. Unknown counts as no.
 pub fn drops(pid: Pid, signal: Signal) -> bool {
+    let mut found = [Handling::Unknown];
+    look(pid, &[signal], &mut found);
+    found == [Handling::DoesNot]
+}
+
+/// Looks at the process `pid` until it is known what it does with each of `signals`, or for as long as it makes sense, and
+/// writes that to `found`. Returns its status as text; `None` if it is not shown.
+fn look(pid: Pid, signals: &[Signal], found: &mut [Handling]) -> Option<Vec<u8>> {
     let mut before = None;
-    for _ in 0..LOOKS {
-        let Ok(now) = Status::read(pid) else { return false };
-        match handling(before.as_ref(), &now, signal) {
-            Handling::DoesNot => return true,
-            Handling::Handles | Handling::Unknown => return false,
-            Handling::LookAgain => drop(poll(&mut [], PollTimeout::from(MILLISECONDS_BETWEEN))),
+    let mut looks = 0;
+    loop {
+        let text = procfs::read_of(pid, "status").ok()?;
+        let now = Status::parse(&text)?;
+        for (found, signal) in found.iter_mut().zip(signals) {
+            *found = handling(before.as_ref(), &now, *signal);
+        }
+        looks += 1;
+        if looks == LOOKS || !found.contains(&Handling::LookAgain) {
+            return Some(text);
+        }
+        if looks > 1 {
+            let _ = poll(&mut [], PollTimeout::from(MILLISECONDS_BETWEEN));
         }
         before = Some(now);
     }
-    false
+}
+
+/// What a signal would do to a process, if it is one that kills by default.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Effect {
+    /// It has a handler.
+    Handled,
+    /// It blocks it, and waits for it.
+    Waits,
+    /// It blocks it, and was not seen to wait for it: the signal stays pending.
+    Blocked,
+    /// It ignores it.
+    Ignored,
+    /// It is PID 1 of its PID namespace, and the kernel drops what it has no handler for (pid_namespaces(7)).
+    Dropped,
+    /// The signal kills it.
+    Kills,
+    /// /proc does not say.
+    Unknown,
+}
+
+/// How many signals can be looked at at once.
+const MANY: usize = 8;
+
+/// Writes to `effects` what each of `signals` would do to the process `pid`, and returns its status; `None` if it is not
+/// shown.
+pub fn effects(pid: Pid, signals: &[Signal], effects: &mut [Effect]) -> Option<Status> {
+    let mut found = [Handling::Unknown; MANY];
+    let text = look(pid, signals, &mut found[..signals.len()])?;
+    let status = Status::parse(&text)?;
+    let ignored = number(status_field(&text, "SigIgn:\t").unwrap_or_default(), 16);
+    let ignored = ignored.map_or(SignalSet::NONE, SignalSet::from_bits);
+    // The last number is its pid in its own PID namespace.
+    let is_pid_1 =
+        pid.get() == 1 || status_field(&text, "NSpid:\t").is_some_and(|pids| pids.ends_with(b"\t1"));
+    let caught = status.blocked_and_caught.map_or(SignalSet::NONE, |[_, caught]| caught);
+    for ((effect, handling), signal) in effects.iter_mut().zip(found).zip(signals) {
+        *effect = match handling {
+            Handling::Handles if caught.contains(*signal) => Effect::Handled,
+            Handling::Handles => Effect::Waits,
+            Handling::LookAgain => Effect::Blocked,
+            Handling::Unknown => Effect::Unknown,
+            Handling::DoesNot if ignored.contains(*signal) => Effect::Ignored,
+            Handling::DoesNot if is_pid_1 => Effect::Dropped,
+            Handling::DoesNot => Effect::Kills,
+        };
+    }
+    Some(status)
 }
 
 fn waits_for(status: &Status, signal: Signal) -> bool {
@@ -75,7 +138,7 @@ fn waits_for(status: &Status, signal: Signal) -> bool {
 }
 
 /// These sit in sigtimedwait(2), where the kernel shows what is awaited neither as blocked nor as caught.
-fn handles_everything(name: &[u8]) -> bool {
+pub fn handles_everything(name: &[u8]) -> bool {
     name == b"tini" || name == b"docker-init" || name.starts_with(b"tini-")
 }
 

@@ -27,6 +27,12 @@
 //!   - `cli/persona`: the names that podinit can be called by
 //! - [`user`]: looks up the user of `--user`
 //!
+//! In place of all that:
+//! - [`diagnose`]: says what is wrong in a container or a pod (`--diagnose`)
+//!   - `diagnose/facts`, `diagnose/limits`: what /proc and the cgroup say; `diagnose/kind`: what PID 1 is
+//!   - `diagnose/findings`: what is wrong
+//!   - `diagnose/output`, `diagnose/template`: how it is written
+//!
 //! Used by all of these:
 //! - [`reap`]: reaps children
 //! - [`watch`]: says when a file has changed (`--watch`); `watch/paths`: what a path names
@@ -48,6 +54,7 @@ mod bytes;
 mod cli;
 mod config;
 mod deliver;
+mod diagnose;
 mod exec_error;
 mod files;
 mod handling;
@@ -97,12 +104,23 @@ fn run(start: Start) -> u8 {
         Ok(Command::Run { program }) => init::run(&start, &config, program),
         Ok(Command::Pause) => pod::run(&config),
         Ok(Command::Sidecar) => pod::sidecar::run(&config),
+        Ok(Command::Diagnose { json }) => diagnosis(json),
         Ok(Command::Print(text)) => print(text, config.failures.own),
         Err(problem) => {
             error!("{problem} (see {} --help)", logger::name());
             TerminationLog::open(config.termination_log).write(None);
             config.failures.own
         }
+    }
+}
+
+/// Prints what is found in this PID namespace, and returns the exit status.
+#[inline(never)]
+fn diagnosis(json: bool) -> u8 {
+    let Some((text, status)) = diagnose::report(json) else { return diagnose::FAILED };
+    match print(text.as_bytes(), diagnose::FAILED) {
+        0 => status,
+        failure => failure,
     }
 }
 

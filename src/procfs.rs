@@ -119,6 +119,16 @@ impl Stat {
         self.flags & NOT_EXECUTED != 0
     }
 
+    /// Whether it has entered the PID namespace from outside, or is its PID 1, and has not exited.
+    pub fn has_entered(&self) -> bool {
+        self.parent.is_none() && !self.has_exited()
+    }
+
+    /// Whether it waits to be reaped, or a signal or a debugger stopped it.
+    pub fn is_halted(&self) -> bool {
+        self.has_exited() || matches!(self.state, b'T' | b't')
+    }
+
     /// Whether a stop signal stopped it. (One that a debugger stopped is in state `t`.)
     pub fn is_stopped(&self) -> bool {
         self.state == b'T'
@@ -134,8 +144,11 @@ pub fn hold(id: Identity) -> Result<PidFd, Errno> {
     if Stat::read(id.pid)?.is(id) { Ok(held) } else { Err(Errno::ESRCH) }
 }
 
-/// A file of the process `pid`, read whole. A process that is not there is ESRCH.
-fn read_of(pid: Pid, file: &str) -> Result<Vec<u8>, Errno> {
+/// A file of the process `pid`, read whole.
+///
+/// # Errors
+/// ESRCH if there is no such process, or none that is shown; else what open(2) or read(2) says.
+pub fn read_of(pid: Pid, file: &str) -> Result<Vec<u8>, Errno> {
     files::read_whole(&format!("/proc/{pid}/{file}")).map_err(|errno| match errno {
         Errno::ENOENT => Errno::ESRCH,
         errno => errno,
@@ -222,7 +235,7 @@ pub fn mount_id(mountinfo: &[u8]) -> Option<u32> {
 
 /// What /proc shows of the processes in this PID namespace.
 pub struct Processes {
-    /// Those that have not exited. (A list, since an iterator would be compiled anew for each of its users.)
+    /// Those that have not exited, or all of them. (A list, since an iterator would be compiled anew for each of its users.)
     pub shown: Vec<Stat>,
     /// Why there may be more: what could not be read. (What `hidepid` hides raises no error.)
     pub unread: Option<Errno>,
@@ -230,6 +243,13 @@ pub struct Processes {
 
 /// Reads which processes there are. A /proc that is not there, or was mounted for another PID namespace, shows none.
 pub fn processes() -> Processes {
+    let mut all = processes_and_zombies();
+    all.shown.retain(|stat| !stat.has_exited());
+    all
+}
+
+/// Reads which processes there are, those included that have exited and wait to be reaped.
+pub fn processes_and_zombies() -> Processes {
     let mut all = Processes { shown: Vec::new(), unread: None };
     if let Err(errno) = all.read() {
         all.unread = Some(errno);
@@ -246,7 +266,7 @@ impl Processes {
         files::entries("/proc", &mut |_, name| {
             let Some(pid) = number(name.to_bytes(), 10).and_then(Pid::new) else { return };
             match Stat::read(pid) {
-                Ok(stat) if stat.has_exited() || stat.is_kernel_thread() => {}
+                Ok(stat) if stat.is_kernel_thread() => {}
                 Ok(stat) => self.shown.push(stat),
                 Err(Errno::ESRCH) => {}
                 Err(errno) => self.unread = Some(errno),

@@ -22,6 +22,8 @@ impl Signal {
     pub const INT: Signal = Signal(libc::SIGINT as u8);
     pub const QUIT: Signal = Signal(libc::SIGQUIT as u8);
     pub const KILL: Signal = Signal(libc::SIGKILL as u8);
+    pub const USR1: Signal = Signal(libc::SIGUSR1 as u8);
+    pub const USR2: Signal = Signal(libc::SIGUSR2 as u8);
     pub const PIPE: Signal = Signal(libc::SIGPIPE as u8);
     pub const TERM: Signal = Signal(libc::SIGTERM as u8);
     pub const CHLD: Signal = Signal(libc::SIGCHLD as u8);

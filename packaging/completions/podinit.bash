@@ -42,6 +42,7 @@ _podinit()
         COMPREPLY=($(compgen -W '
             -g -c --single-child --target -r --rewrite --grace --kill-after -e --remap --die-alike --user --workdir
             --umask --watch --env --expand-env --as-pid-1 --termination-log -p --parent-death -s --subreaper -w --warn-reaped
-            -v --verbose --explain -h --help -V --version -l -L --license --list-names -P --pause --keep-privileges' -- "$word"))
+            -v --verbose --explain -h --help -V --version -l -L --license --list-names --diagnose --json -P --pause
+            --keep-privileges' -- "$word"))
     fi
 } && complete -F _podinit podinit

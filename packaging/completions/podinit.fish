@@ -64,3 +64,5 @@ complete -c podinit -n __podinit_options -s h -l help -d 'Print a summary of the
 complete -c podinit -n __podinit_options -s V -l version -d 'Print the version'
 complete -c podinit -n __podinit_options -s l -s L -l license -d 'Print the license'
 complete -c podinit -n __podinit_options -l list-names -d 'Print the names it may be called by'
+complete -c podinit -n __podinit_options -l diagnose -d 'Say what is wrong in this container or pod'
+complete -c podinit -n __podinit_options -l json -d 'With --diagnose: for programs'

@@ -50,6 +50,8 @@ pub enum Command {
     Pause,
     /// Signal the other containers of the pod when a file has changed.
     Sidecar,
+    /// Say what is wrong in this PID namespace.
+    Diagnose { json: bool },
     /// Print this on stdout, and no more.
     Print(&'static [u8]),
 }
@@ -96,7 +98,7 @@ fn parse_options(
     if persona.is_pause && words.contains(&OsStr::new("-v")) {
         return Ok(Command::Print(persona.version.as_bytes()));
     }
-    let mut chosen = Chosen { pause: persona.is_pause, explain: false, target: None, for_program: None };
+    let mut chosen = Chosen::new(persona);
     if let Some(variable) = variable {
         let words = variable.as_bytes().split(u8::is_ascii_whitespace).filter(|word| !word.is_empty());
         match read(persona, words.map(OsStr::from_bytes).collect(), config, &mut chosen) {
@@ -115,6 +117,13 @@ fn parse_options(
         Read::Program(index) => index.map(|index| index + 1),
         Read::Print(text) => return Ok(Command::Print(text)),
     };
+    if chosen.diagnose || chosen.json {
+        return match (chosen.diagnose, program) {
+            (true, None) => Ok(Command::Diagnose { json: chosen.json }),
+            (true, Some(_)) => Err("with --diagnose there is no program to run".into()),
+            (false, _) => Err("--json needs --diagnose".into()),
+        };
+    }
     if config.as_pid_1 {
         // As an engine does it: programs that insist on PID 1 have their own ways with their children (s6-supervise
         // exits on a SIGHUP).
@@ -159,9 +168,18 @@ fn command(
 struct Chosen {
     pause: bool,
     explain: bool,
+    diagnose: bool,
+    json: bool,
     target: Option<AnyTarget>,
     /// One that has no effect without a program.
     for_program: Option<&'static Opt>,
+}
+
+impl Chosen {
+    fn new(persona: &Persona) -> Chosen {
+        let pause = persona.is_pause;
+        Chosen { pause, explain: false, diagnose: false, json: false, target: None, for_program: None }
+    }
 }
 
 /// What there is behind options.
@@ -179,11 +197,10 @@ fn read(
     config: &mut Config,
     chosen: &mut Chosen,
 ) -> Result<Read, String> {
-    let Chosen { pause, explain, target: wanted, for_program } = chosen;
     let mut options = Options::new(words);
     while let Some((option, value)) = options.next()? {
         if option.is_for_program() {
-            *for_program = Some(option);
+            chosen.for_program = Some(option);
         }
         match option.name {
             Name::Help => {
@@ -193,17 +210,19 @@ fn read(
             Name::Version => return Ok(Read::Print(persona.version.as_bytes())),
             Name::License => return Ok(Read::Print(&LICENSE_TEXT)),
             Name::ListNames => return Ok(Read::Print(persona::names().leak().as_bytes())),
-            Name::Pause => *pause = true,
-            Name::Explain => *explain = true,
-            Name::Group => *wanted = Some(AnyTarget::Init(Target::Group)),
+            Name::Pause => chosen.pause = true,
+            Name::Explain => chosen.explain = true,
+            Name::Diagnose => chosen.diagnose = true,
+            Name::Json => chosen.json = true,
+            Name::Group => chosen.target = Some(AnyTarget::Init(Target::Group)),
             Name::SingleChild => {
-                *wanted = None;
+                chosen.target = None;
                 single_child(config);
             }
             Name::Verbose => config.log_level = raised(config.log_level, persona.verbose),
             Name::User => config.user = Some(user::find(value.to_bytes())?),
             name => {
-                let understood = set(config, wanted, name, value);
+                let understood = set(config, &mut chosen.target, name, value);
                 understood.ok_or_else(|| not_valid(option, &Quoted(value.to_bytes())))?;
             }
         }
@@ -383,7 +402,7 @@ mod tests {
             (&["podinit", "-=", "x"], r#"invalid option "-=""#),
             (&["podinit", "--no\nne=1", "x"], r#"invalid option "--no\nne""#),
             (&["podinit", "--ver", "x"], r#"option "--ver" may be --verbose or --version"#),
-            (&["podinit", "--=x", "x"], r#"option "--" may be --as-pid-1 or --die-alike"#),
+            (&["podinit", "--=x", "x"], r#"option "--" may be --as-pid-1 or --diagnose"#),
             (&["podinit", "-v=1", "x"], "option '-v' takes no argument"),
             (&["podinit", "--verb=1", "x"], "option '--verb' takes no argument"),
             (&["podinit", "-ge"], "option '-e' needs an argument"),

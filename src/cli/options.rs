@@ -12,6 +12,7 @@ use crate::termination_log::DEFAULT_PATH;
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Name {
     AsPid1,
+    Diagnose,
     DieAlike,
     Env,
     ExpandEnv,
@@ -19,6 +20,7 @@ pub enum Name {
     Grace,
     Group,
     Help,
+    Json,
     KeepPrivileges,
     KillAfter,
     License,
@@ -79,8 +81,9 @@ const fn opt(name: Name, letter: u8, long: &'static str, value: &'static str) ->
 }
 
 /// All of them. ([`short`] knows one more letter, `-L`.)
-pub static OPTIONS: [Opt; 27] = [
+pub static OPTIONS: [Opt; 29] = [
     opt(Name::AsPid1, 0, "as-pid-1", ""),
+    opt(Name::Diagnose, 0, "diagnose", ""),
     opt(Name::DieAlike, 0, "die-alike", ""),
     opt(Name::Env, 0, "env", "NAME=VALUE"),
     opt(Name::ExpandEnv, 0, "expand-env", ""),
@@ -88,6 +91,7 @@ pub static OPTIONS: [Opt; 27] = [
     opt(Name::Grace, 0, "grace", "duration (like 10s or 500ms)"),
     opt(Name::Group, b'g', "", ""),
     opt(Name::Help, b'h', "help", ""),
+    opt(Name::Json, 0, "json", ""),
     opt(Name::KeepPrivileges, 0, "keep-privileges", ""),
     opt(Name::KillAfter, 0, "kill-after", "duration (like 10s or 500ms)"),
     opt(Name::License, b'l', "license", ""),

@@ -9,7 +9,7 @@
 use nix::errno::Errno;
 
 use crate::bytes::{lines, split_once};
-use crate::procfs::{self, Identity, Stat, Status};
+use crate::procfs::{self, Identity, Processes, Stat, Status};
 use crate::sys::process::Pid;
 
 /// The containers in the PID namespace.
@@ -44,11 +44,15 @@ pub enum Place {
     Unknown,
 }
 
-/// Reads which containers there are.
+/// Reads which containers there are, but for the process `own`.
 pub fn all(own: Pid) -> Containers {
-    let processes = procfs::processes();
+    among(&procfs::processes(), own, own)
+}
+
+/// Which containers these processes make, without the process `left_out`. In the cgroup of `init`, mounts distinguish them.
+pub fn among(processes: &Processes, left_out: Pid, init: Pid) -> Containers {
     let (mut entered, mut starting) = (Vec::new(), Vec::new());
-    for stat in processes.shown.iter().filter(|stat| stat.parent.is_none() && stat.id.pid != own) {
+    for stat in processes.shown.iter().filter(|stat| stat.has_entered() && stat.id.pid != left_out) {
         entered.push(stat.id);
         if stat.has_not_executed() {
             starting.push(stat.id);
@@ -56,7 +60,7 @@ pub fn all(own: Pid) -> Containers {
     }
     // By the time of their start.
     entered.sort_unstable();
-    let own_cgroups = procfs::cgroups(own);
+    let own_cgroups = procfs::cgroups(init);
     let mut all = Vec::new();
     for id in entered {
         let by_mounts = || procfs::first_mount(id.pid).map_or(Place::Unknown, Place::Mounts);
@@ -80,13 +84,20 @@ impl Containers {
     }
 }
 
-/// Whether the PID 1 `pid` is a pause process. podinit with a workload has that as its child.
-fn is_pause(pid: Pid) -> bool {
+/// Whether the PID 1 `pid` is a pause process. podinit and catatonit with a workload have that as their child.
+pub fn is_pause(pid: Pid) -> bool {
     match Status::read(pid).map(|status| status.name).as_deref() {
-        Ok(b"pause" | b"catatonit" | b"pod") => true,
-        Ok(b"podinit") => procfs::children(pid).is_empty(),
+        Ok(b"pause" | b"pod") => true,
+        Ok(b"podinit" | b"catatonit") => main_process(pid).is_none(),
         _ => false,
     }
+}
+
+/// The main process of the init `pid`: the oldest child that is in its container. (One that PID 1 has adopted from
+/// another container is not.)
+pub fn main_process(pid: Pid) -> Option<Pid> {
+    let place = |pid| (procfs::cgroups(pid), procfs::first_mount(pid));
+    procfs::children(pid).into_iter().find(|child| place(*child) == place(pid))
 }
 
 /// What /proc says of where a process is.

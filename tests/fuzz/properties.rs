@@ -75,7 +75,7 @@ fn check_vectors(persona: &Persona, args: Vector, env: Vector) {
             assert!(is_word || config.expand_env, "an option is taken for the program");
             check_config(&config, persona);
         }
-        Ok(Command::Pause | Command::Sidecar) => check_config(&config, persona),
+        Ok(Command::Pause | Command::Sidecar | Command::Diagnose { .. }) => check_config(&config, persona),
         Ok(Command::Print(text)) => assert!(text.ends_with(b"\n"), "cut off: {text:?}"),
         Err(problem) => check_message(&problem),
     }

@@ -152,7 +152,7 @@ fn a_root_directory_of_mode_0700_hides_nothing() {
 }
 
 /// Hides the signal masks of a leader: its /proc/PID/status has the fields of gVisor's alone.
-fn hide_the_masks(pod: &Pod, app: &Running) {
+pub fn hide_the_masks(pod: &Pod, app: &Running) {
     let inside = app.seen("ready").rsplit(' ').next().unwrap().to_owned();
     let status = scratch("status").join("status");
     fs::write(&status, "Name:\tapp\nState:\tS (sleeping)\nUid:\t0\t0\t0\t0\n").unwrap();

@@ -1,7 +1,8 @@
 //! Tests of the podinit binary as its users run it: in real namespaces, with real programs.
 
 mod attacks; // senders without capabilities
-mod exec_errors;
+mod diagnose; // --diagnose
+mod exec_errors; // why a program cannot be executed
 mod exiting; // the exit status
 mod expanding; // --expand-env
 mod explaining; // --explain

@@ -373,7 +373,9 @@ pub fn signal_two(command: &mut Command, receivers: usize) -> Finished {
 
 /// The value of a field of /proc/PID/status.
 pub fn status_field(pid: i32, field: &str) -> String {
-    let text = fs::read_to_string(format!("/proc/{pid}/status")).expect("status");
+    // A name need not be UTF-8.
+    let text = fs::read(format!("/proc/{pid}/status")).expect("status");
+    let text = String::from_utf8_lossy(&text);
     let line = text.lines().find_map(|line| line.strip_prefix(field)?.strip_prefix(':'));
     line.unwrap_or_else(|| panic!("no {field} in {text}")).trim().to_owned()
 }
