@@ -3,7 +3,7 @@
 use std::ffi::OsStr;
 use std::fs;
 use std::io::Write;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use crate::hidden::hide_the_masks;
@@ -540,13 +540,30 @@ fn alone_it_says_where_to_run_it() {
     assert_eq!((found.remedies("alone").len(), found.code), (1, Some(1)));
 }
 
+/// A cgroup of version 1, removed in the end.
+struct Cgroup(PathBuf);
+
+impl Cgroup {
+    fn new(hierarchy: &str) -> Cgroup {
+        let dir = Path::new(hierarchy).join(format!("podinit-diagnose-{}", std::process::id()));
+        fs::create_dir(&dir).expect("make a cgroup");
+        Cgroup(dir)
+    }
+}
+
+impl Drop for Cgroup {
+    fn drop(&mut self) {
+        eventually("the cgroup is empty", || fs::remove_dir(&self.0).is_ok());
+    }
+}
+
 #[test]
 fn its_own_cgroup_is_read() {
     if !have_root() {
         return;
     }
-    let dir = Path::new("/sys/fs/cgroup/pids").join(format!("podinit-diagnose-{}", std::process::id()));
-    fs::create_dir(&dir).expect("make a cgroup");
+    let cgroup = Cgroup::new("/sys/fs/cgroup/pids");
+    let dir = &cgroup.0;
     fs::write(dir.join("pids.max"), "3").unwrap();
     // The shell, and podinit.
     let script = format!(
@@ -560,7 +577,6 @@ fn its_own_cgroup_is_read() {
     fs::write(dir.join("pids.max"), "2").unwrap();
     let found = Diagnosis::of(finish(Command::new("sh").args(["-c", &script])));
     assert_eq!(found.remedies("pids").len(), 1, "{:?}", found.lines);
-    eventually("the cgroup is empty", || fs::remove_dir(&dir).is_ok());
 }
 
 #[test]
@@ -568,8 +584,8 @@ fn a_process_that_was_killed_for_want_of_memory_is_found() {
     if !have_root() {
         return;
     }
-    let dir = Path::new("/sys/fs/cgroup/memory").join(format!("podinit-diagnose-{}", std::process::id()));
-    fs::create_dir(&dir).expect("make a cgroup");
+    let cgroup = Cgroup::new("/sys/fs/cgroup/memory");
+    let dir = &cgroup.0;
     fs::write(dir.join("memory.limit_in_bytes"), "32M").unwrap();
     let script = format!(
         "echo $$ >{}/cgroup.procs && {{ python3 -c 'x = b\"x\" * (1 << 28)' 2>/dev/null; echo $?; {} --diagnose; }}",
@@ -579,7 +595,6 @@ fn a_process_that_was_killed_for_want_of_memory_is_found() {
     let run = finish(Command::new("sh").args(["-c", &script]));
     assert_eq!((run.lines()[0], run.code), ("137", Some(1)), "{run:?}");
     assert_readme_shows(&run.stdout, "- processes of this cgroup");
-    eventually("the cgroup is empty", || fs::remove_dir(&dir).is_ok());
 }
 
 #[test]
