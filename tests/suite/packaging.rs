@@ -47,9 +47,11 @@ fn the_manual_page_has_the_options() {
 #[test]
 fn the_manual_page_has_no_mistake() {
     if have("mandoc") {
-        // What it says of the machine's other pages has no line number.
         let lint = finish(Command::new("mandoc").arg("-Tlint").arg(packaging("podinit.1")));
-        let ours: Vec<_> = lint.stdout.lines().filter(|line| line.contains("podinit.1:")).collect();
+        // What it says of pages that this machine lacks is no mistake. Only newer ones give it a line number.
+        let of_page =
+            |line: &&str| line.contains("podinit.1:") && !line.contains("referenced manual not found");
+        let ours: Vec<_> = lint.stdout.lines().filter(of_page).collect();
         assert!(ours.is_empty(), "{ours:#?}");
     }
     if have("groff") {

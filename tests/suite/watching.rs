@@ -327,7 +327,9 @@ fn a_sidecar_signals_the_leaders_of_the_other_containers_once() {
     let mut sidecar = pod.enter(apart, "sidecar", &words);
     let inner = crate::pod::outer_pid(&sidecar);
     eventually("the sidecar waits", || {
-        status_field(inner, "State").starts_with('S') && status_field(inner, "SigBlk").starts_with("ffff")
+        status_field(inner, "Name") == "podinit"
+            && status_field(inner, "State").starts_with('S')
+            && status_field(inner, "SigBlk").starts_with("ffff")
     });
     for change in ["1", "2"] {
         replace(&file, change);
