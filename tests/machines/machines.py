@@ -1,0 +1,80 @@
+"""podinit on the kernel of a Debian, in a virtual machine: as PID 1 of namespaces, and as that of the machine."""
+import os
+import pathlib
+import subprocess
+import time
+
+import cache
+import initramfs
+import packages
+import results
+
+ARCHITECTURES = {
+    # By Debian's name: by uname's, the package of qemu, its machine and processor where there is no KVM, the console.
+    "amd64": ("x86_64", "qemu-system-x86", ["-machine", "pc", "-cpu", "Nehalem"], "ttyS0"),
+    "arm64": ("aarch64", "qemu-system-arm", ["-machine", "virt", "-cpu", "cortex-a57"], "ttyAMA0"),
+}
+# Each boot takes half a minute where it is emulated.
+LIMIT = 120
+# How a boot is to end: PID 1 exits, so that the kernel panics and says its exit status, or it restarts the machine.
+BOOTS = [
+    ("exit status", "rdinit=/podinit -- /bin/sh -c \"exit 7\"", 7, 0),
+    ("machine's PID 1", "rdinit=/podinit -- /bin/sh /pid1", 3, 8),
+    ("machine's pause", "rdinit=/pause", 0, 5),
+    ("namespaces", "rdinit=/checks", None, 27),
+]
+
+
+class Machine:
+    def __init__(self, name, suite, architecture):
+        self.name, self.suite, self.architecture = name, suite, architecture
+
+    def podinit(self, chosen):
+        uname = ARCHITECTURES[self.architecture][0]
+        if uname == os.uname().machine:
+            return chosen.podinit
+        path = chosen.podinit.with_name(f"podinit-{uname}")
+        if not path.exists():
+            raise cache.CannotBeMade(f"needs {path.name}: packaging/build --machine={uname}")
+        return path
+
+    def qemu(self):
+        uname, package, emulated, console = ARCHITECTURES[self.architecture]
+        cache.needs(f"qemu-system-{uname}", package)
+        native = uname == os.uname().machine and os.access("/dev/kvm", os.W_OK)
+        # Its kernels are to be made for it: those of a Debian do not boot.
+        if native and not pathlib.Path("/sys/module/kvm_pvm").exists():
+            emulated = [*emulated[:2], "-accel", "kvm", "-cpu", "host"]
+        else:
+            emulated = [*emulated, "-accel", "tcg,thread=multi"]
+        return ["nice", f"qemu-system-{uname}", *emulated, "-m", "1024", "-smp", "2", "-nodefaults", "-no-reboot",
+                "-display", "none", "-nic", "none"], console
+
+    def boot(self, initrd, arguments, console):
+        """What it prints until it is off, with the kernel's messages in it."""
+        qemu, tty = self.qemu()
+        line = f"console={tty} quiet loglevel=1 panic=-1 mitigations=off no_timer_check {arguments}"
+        kernel, _ = packages.kernel(self.suite, self.architecture)
+        command = [*qemu, "-kernel", kernel, "-initrd", initrd, "-append", line, "-serial", f"file:{console}"]
+        try:
+            subprocess.run(command, stdin=subprocess.DEVNULL, check=True, timeout=LIMIT)
+        except subprocess.TimeoutExpired:
+            return console.read_text(errors="replace") + f"\nFAILED to end in {LIMIT} s\n"
+        return console.read_text(errors="replace")
+
+    def run(self, chosen):
+        """Yields a row of the table for each boot."""
+        podinit, busybox = self.podinit(chosen), packages.busybox(self.architecture)
+        cache.needs("cpio", "cpio")
+        initrd = chosen.log(f"{self.name}.cpio")
+        with open(initrd, "wb") as archive:
+            initramfs.small(archive, podinit, busybox)
+        _, release = packages.kernel(self.suite, self.architecture)
+        for what, arguments, status, least in BOOTS:
+            began = time.monotonic()
+            output = self.boot(initrd, arguments, chosen.log(f"{self.name}-{what.replace(' ', '-')}"))
+            with open(chosen.log(self.name), "a") as log:
+                log.write(output)
+            counts = results.of_boot(output, status, least)
+            yield results.Row(self.name, release, what, *counts, time.monotonic() - began)
+        initrd.unlink()
