@@ -19,7 +19,7 @@ LIMIT = 120
 # How a boot is to end: PID 1 exits, so that the kernel panics and says its exit status, or it restarts the machine.
 BOOTS = [
     ("exit status", "rdinit=/podinit -- /bin/sh -c \"exit 7\"", 7, 0),
-    ("machine's PID 1", "rdinit=/podinit -- /bin/sh /pid1", 3, 8),
+    ("machine's PID 1", "rdinit=/podinit -- /bin/sh /pid1", 3, 10),
     ("machine's pause", "rdinit=/pause", 0, 5),
     ("namespaces", "rdinit=/checks", None, 27),
 ]
