@@ -102,9 +102,9 @@ fn what_was_killed_when_the_time_was_up() {
 #[test]
 fn a_main_process_that_was_killed_when_the_time_was_up() {
     for (option, script, how) in [
-        ("--kill-after=100ms", "trap '' TERM; echo ready; sleep 1000; true", " in all\n"),
+        ("--kill-after=100ms", "trap '' TERM; echo ready; sleep 1000; true", " in all"),
         // As PID 1 it has no handler.
-        ("--as-pid-1", "echo ready; sleep 1000; true", " without a handler\n"),
+        ("--as-pid-1", "echo ready; sleep 1000; true", " without a handler"),
     ] {
         let (file, log) = log();
         let mut run = Running::start(&mut as_pid_1(&["--grace=100ms", &log, option, "sh", "-c", script]));
@@ -112,8 +112,9 @@ fn a_main_process_that_was_killed_when_the_time_was_up() {
         run.signal_init(libc::SIGTERM);
         assert_eq!(run.finish().code, Some(137));
         let line = read(&file);
+        // On a busy machine the first kill(2) may not have ended all of them when the grace ends again.
         let begin = "podinit: the main process has exited: killed by SIGKILL; time is up: killed ";
-        assert!(line.starts_with(begin) && line.ends_with(how), "{line}");
+        assert!(line.starts_with(begin) && line.contains(how), "{line}");
     }
 }
 
