@@ -10,7 +10,7 @@ use crate::hidden::hide_the_masks;
 use crate::pod::{Apart, Pod, outer_pid, ways};
 use crate::support::{
     Finished, Running, as_process, children_of, eventually, finish, has_exited, have, have_root, helper,
-    in_namespace, is_root, kill, podinit, scratch, status_field, unshare,
+    in_namespace, is_root, kill, podinit, say_skipped, scratch, status_field, unshare,
 };
 
 /// The signals that are predicted.
@@ -544,10 +544,18 @@ fn alone_it_says_where_to_run_it() {
 struct Cgroup(PathBuf);
 
 impl Cgroup {
-    fn new(hierarchy: &str) -> Cgroup {
+    /// `None` if this user or this machine has none, after saying so.
+    fn new(hierarchy: &str) -> Option<Cgroup> {
+        if !have_root() {
+            return None;
+        }
+        if !Path::new(hierarchy).exists() {
+            say_skipped(&format!("needs {hierarchy}"));
+            return None;
+        }
         let dir = Path::new(hierarchy).join(format!("podinit-diagnose-{}", std::process::id()));
         fs::create_dir(&dir).expect("make a cgroup");
-        Cgroup(dir)
+        Some(Cgroup(dir))
     }
 }
 
@@ -559,10 +567,7 @@ impl Drop for Cgroup {
 
 #[test]
 fn its_own_cgroup_is_read() {
-    if !have_root() {
-        return;
-    }
-    let cgroup = Cgroup::new("/sys/fs/cgroup/pids");
+    let Some(cgroup) = Cgroup::new("/sys/fs/cgroup/pids") else { return };
     let dir = &cgroup.0;
     fs::write(dir.join("pids.max"), "3").unwrap();
     // The shell, and podinit.
@@ -581,10 +586,7 @@ fn its_own_cgroup_is_read() {
 
 #[test]
 fn a_process_that_was_killed_for_want_of_memory_is_found() {
-    if !have_root() {
-        return;
-    }
-    let cgroup = Cgroup::new("/sys/fs/cgroup/memory");
+    let Some(cgroup) = Cgroup::new("/sys/fs/cgroup/memory") else { return };
     let dir = &cgroup.0;
     fs::write(dir.join("memory.limit_in_bytes"), "32M").unwrap();
     let script = format!(
