@@ -44,11 +44,17 @@ pub fn give_up_bounds() {
     }
 }
 
-/// 32 random bits; 0 from a kernel that has none to give.
+/// 32 random bits; 0 from a kernel that has none to give. Does not wait for them, as it would right after a machine's boot
+/// (getrandom(2); GRND_INSECURE is of Linux 5.6).
 pub fn random() -> u32 {
     let mut bits = 0_u32;
-    // SAFETY: the kernel writes no more than the 4 bytes of `bits`.
-    unsafe { libc::syscall(libc::SYS_getrandom, &raw mut bits, size_of::<u32>(), 0) };
+    for flags in [libc::GRND_INSECURE, libc::GRND_NONBLOCK] {
+        // SAFETY: the kernel writes no more than the 4 bytes of `bits`.
+        let written = unsafe { libc::syscall(libc::SYS_getrandom, &raw mut bits, size_of::<u32>(), flags) };
+        if written > 0 {
+            break;
+        }
+    }
     bits
 }
 
