@@ -14,10 +14,11 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 
 
 def test_target_init_runs_a_program(engine):
-    """The image that is built without --target has a podinit that runs a program."""
+    """The image that is built without --target has a podinit that runs a program, and prints its help."""
     image = build(engine)
     version = engine("run", "--rm", *engine.confine, image, "/podinit", "--version")
     assert version.split()[0] == "podinit"
+    assert engine("run", "--rm", *engine.confine, image, "--help").startswith("Usage: podinit")
 
 
 def test_target_pause_pauses_and_exits_on_term(engine):
