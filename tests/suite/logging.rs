@@ -126,7 +126,7 @@ fn full_terminal(room: usize) -> (fs::File, OwnedFd) {
         unsafe { libc::fcntl(slave, libc::F_SETFL, libc::O_RDWR | libc::O_NONBLOCK) };
         // The kernel moves a part of what is written to the master after a delay.
         let (mut written, mut refused) = (0, 0);
-        while written < limit && refused < 100 {
+        while written < limit && refused < 500 {
             let size = (limit - written).min(64);
             match unsafe { libc::write(slave, [b'x'; 64].as_ptr().cast(), size) } {
                 1.. => (written, refused) = (written + size, 0),

@@ -318,6 +318,8 @@ fn an_exec_session_that_is_a_zombie_is_placed_by_its_cpuset() {
     while_init_is_stopped(&mut pod, |_| {
         // Its parent, nsenter, is outside the pod, and does not reap it now.
         session.kill(libc::SIGSTOP);
+        let nsenter = session.pid();
+        eventually("nsenter is stopped", || status_field(nsenter, "State").starts_with('T'));
         session.stdin().write_all(b"\n").unwrap();
         eventually("the sender is a zombie", || has_exited(sender));
     });
