@@ -134,7 +134,8 @@ fn tini_adopts_orphans_with_an_option() {
 
 #[test]
 fn tini_logs_the_processes_that_it_reaps() {
-    let script = "(sh -c 'exec sleep 0.05' &); sleep 0.01; while pgrep -x sleep >/dev/null; do :; done";
+    // The loop ends once the orphan has been reaped.
+    let script = "pid=$(sh -c 'sleep 0.05 >/dev/null & echo $!'); while [ -e /proc/$pid ]; do :; done";
     let run = finish(&mut as_named_pid_1("tini", &["-w", "--", "sh", "-c", script]));
     assert!(run.stderr.contains("Reaped zombie process with pid="), "{run:?}");
 }
