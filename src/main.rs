@@ -38,6 +38,7 @@
 //! - [`watch`]: says when a file has changed (`--watch`); `watch/paths`: what a path names
 //! - [`termination_log`]: what `kubectl describe pod` shows of the exit (`--termination-log`)
 //! - [`settle`]: closes what init was started with
+//! - [`cgroup`]: where the own cgroup is
 //! - [`procfs`], [`hidepid`], [`files`], [`bytes`]: read /proc, and what it hides; files, and texts
 //! - [`logger`], [`quoted`]: write to stderr; foreign text in messages
 //! - [`signal`]: numbers, names and sets of signals
@@ -51,6 +52,7 @@
 mod logger;
 
 mod bytes;
+mod cgroup;
 mod cli;
 mod config;
 mod deliver;

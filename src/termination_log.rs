@@ -12,7 +12,8 @@ use nix::fcntl::{OFlag, open};
 use nix::sys::stat::Mode;
 use nix::unistd::{Whence, lseek, write};
 
-use crate::bytes::{lines, number, split_once};
+use crate::bytes::{lines, number};
+use crate::cgroup::folders;
 use crate::files;
 use crate::logger;
 use crate::procfs::{cgroups, status_field};
@@ -113,18 +114,11 @@ impl Open {
     /// container that cgroup may be mounted where the root would be (version 1, or without a cgroup namespace).
     fn find_counter(&mut self) {
         let cgroups = cgroups(own_pid()).unwrap_or_default();
-        for line in lines(&cgroups) {
-            let Some((_, line)) = split_once(line, b':') else { continue };
-            let Some((controller, path)) = split_once(line, b':') else { continue };
-            let [mount, file] = match controller {
-                b"" => ["", "memory.events"],
-                b"memory" => ["/memory", "memory.oom_control"],
-                _ => continue,
-            };
-            for path in [str::from_utf8(path).unwrap_or_default(), ""].iter() {
-                self.counter = format!("/sys/fs/cgroup{mount}{path}/{file}");
-                if let Some(count) = count(&self.counter) {
-                    self.before = count;
+        for folder in lines(&cgroups).flat_map(folders) {
+            for file in ["/memory.events", "/memory.oom_control"] {
+                let counter = [folder, file].concat();
+                if let Some(count) = count(&counter) {
+                    (self.counter, self.before) = (counter, count);
                     return;
                 }
             }

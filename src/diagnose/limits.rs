@@ -1,7 +1,7 @@
 //! The limits of this process's own cgroup, of version 1 or 2 (cgroups(7)), where engines mount it: at /sys/fs/cgroup.
 
-use super::template::filled;
-use crate::bytes::{lines, number, split_once};
+use crate::bytes::{lines, number};
+use crate::cgroup::folders;
 use crate::files;
 use crate::procfs::status_field;
 
@@ -29,8 +29,8 @@ pub fn read(unread: &mut Vec<&'static str>) -> [Option<u32>; 3] {
         for folder in folders(line) {
             for (index, file) in FILES {
                 if found[index].is_none() {
-                    let path = filled("%A/%B", &[folder, file]);
-                    found[index] = value(&files::read_whole(path).unwrap_or_default());
+                    let path = [folder, "/", file].concat();
+                    found[index] = value(&files::read_whole(&path).unwrap_or_default());
                 }
             }
         }
@@ -41,22 +41,6 @@ pub fn read(unread: &mut Vec<&'static str>) -> [Option<u32>; 3] {
         }
     }
     found
-}
-
-/// The folders in which a line of /proc/self/cgroup says that the own cgroup is, the likelier one first: where the whole
-/// hierarchy is mounted, or that cgroup alone. A path that begins with `/..` is outside what is mounted here
-/// (cgroup_namespaces(7)).
-pub fn folders(line: &[u8]) -> [&'static str; 2] {
-    let parts = str::from_utf8(line).ok().and_then(|line| {
-        let (_, line) = split_once(line.as_bytes(), b':')?;
-        split_once(line, b':')
-    });
-    match parts.map(|(controllers, path)| (str::from_utf8(controllers), str::from_utf8(path))) {
-        Some((Ok(controllers), Ok(path))) if !path.starts_with("/..") => {
-            ["/sys/fs/cgroup/%A%B", "/sys/fs/cgroup/%A"].map(|it| filled(it, &[controllers, path]))
-        }
-        _ => ["/nothing"; 2],
-    }
 }
 
 /// What is in one of the files.
@@ -70,21 +54,6 @@ fn value(text: &[u8]) -> Option<u32> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_own_folder_of_each_version() {
-        for (line, folder) in [
-            ("9:cpu,cpuacct:/docker/7", "/sys/fs/cgroup/cpu,cpuacct/docker/7"),
-            ("4:pids:/", "/sys/fs/cgroup/pids/"),
-            ("0::/a/b", "/sys/fs/cgroup//a/b"),
-            ("0::/../b", "/nothing"),
-            ("x", "/nothing"),
-            ("", "/nothing"),
-        ] {
-            assert_eq!(folders(line.as_bytes())[0], folder);
-        }
-        assert_eq!(folders(b"0::/a/b")[1], "/sys/fs/cgroup/");
-    }
 
     #[test]
     fn what_is_in_the_files() {
