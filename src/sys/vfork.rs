@@ -151,7 +151,7 @@ unsafe extern "C" fn child(birth: *mut c_void) -> ! {
     let birth = unsafe { &mut *birth.cast::<Birth>() };
     let failure = birth.launch.become_workload(birth.maps.as_ref(), &mut birth.groups);
     let status = if failure == Failure::Exec(Errno::ENOENT) { 127 } else { 126 };
-    // It allocates, and no signal is to end that midway: the memory is init's too, which waits.
+    // It allocates, and no signal but SIGKILL is to end that midway: the memory is init's too, which waits.
     let _ = block_all();
     let cause = (birth.launch.explain)(&birth.launch, &failure);
     birth.failed = Some((failure, cause));
