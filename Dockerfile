@@ -1,4 +1,4 @@
-# Two images of one static binary of 114 KB: an init for ENTRYPOINT and COPY --from, and with `--target pause` the one
+# Two images of one static binary: an init for ENTRYPOINT and COPY --from, and with `--target pause` the one
 # for a pod's shared PID namespace. DEBIAN is any image of Debian 12; podinit is compiled in it for the machine's kind.
 ARG DEBIAN=docker.io/library/debian:bookworm-slim
 FROM ${DEBIAN} AS build

@@ -112,13 +112,15 @@ fn inside(pid: i32) -> i32 {
     status_field(pid, "NSpid").rsplit('\t').next().unwrap().parse().unwrap()
 }
 
-fn pending(pid: i32) -> String {
-    status_field(pid, "SigPnd") + &status_field(pid, "ShdPnd")
-}
-
 /// Whether a process has not exited, and is not about to.
 fn is_untouched(pid: i32) -> bool {
-    !has_exited(pid) && !pending(pid).contains(|digit| digit != '0')
+    // Read once, since it may exit and be reaped between two reads.
+    let Ok(status) = fs::read_to_string(format!("/proc/{pid}/status")) else { return false };
+    status.lines().all(|line| match line.split_once(":\t") {
+        Some(("State", state)) => !state.starts_with('Z'),
+        Some(("SigPnd" | "ShdPnd", pending)) => pending.bytes().all(|digit| digit == b'0'),
+        _ => true,
+    })
 }
 
 /// A program, what it is called with, and what is predicted of it as a process that is not PID 1.

@@ -54,7 +54,8 @@ fn the_grace_ends_under_a_flood_of_signals() {
             run.finish()
         });
         assert_eq!(run.code, Some(5), "{signal}: {run:?}");
-        assert_eq!(run.stdout.matches("stubborn received 15").count(), 1, "{signal}: {run:?}");
+        // Not exactly once: at a load of 98 a worker was seen that did not run between the SIGTERM and the SIGKILL.
+        assert!(run.stdout.matches("stubborn received 15").count() <= 1, "{signal}: {run:?}");
         assert!(run.stderr.contains("time is up"), "{signal}: {run:?}");
     }
 }
