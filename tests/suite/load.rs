@@ -14,6 +14,11 @@ fn under_a_flood<T>(pid: i32, signal: i32, act: impl FnOnce() -> T) -> T {
     // A pidfd never means another process, even after this one is reaped.
     let pidfd = unsafe { libc::syscall(libc::SYS_pidfd_open, pid, 0) };
     assert!(pidfd > 0, "pidfd_open: {}", std::io::Error::last_os_error());
+    // Pending signals count by user, so that without this limit a test beside this one could queue none.
+    let limit = libc::rlimit { rlim_cur: 1000, rlim_max: 1000 };
+    let limited =
+        unsafe { libc::prlimit(pid, libc::RLIMIT_SIGPENDING, &raw const limit, std::ptr::null_mut()) };
+    assert_eq!(limited, 0, "prlimit: {}", std::io::Error::last_os_error());
     let done = AtomicBool::new(false);
     /// Ends the flood, also when the test fails.
     struct End<'a>(&'a AtomicBool);
