@@ -24,7 +24,7 @@ pub fn explain(persona: &Persona, args: Vector, command: &Command, config: &Conf
     let (mode, target) = match command {
         Command::Run { .. } => ("init", target_name(AnyTarget::Init(config.target))),
         Command::Pause => ("pause", target_name(AnyTarget::Pod(config.pod_target))),
-        Command::Sidecar | Command::Diagnose { .. } | Command::Print(_) => ("sidecar", "none"),
+        _ => ("sidecar", "none"),
     };
     table.row("mode", &mode);
     table.row("target", &target);

@@ -18,7 +18,7 @@ use crate::sys::entry::Vector;
 use crate::user;
 use expand::expand;
 use explain::explain;
-use options::{Name, Opt, Options};
+use options::{Chosen, Name, Opt, Options};
 use persona::{OPTIONS_VARIABLE, Persona, single_child};
 use values::{AnyTarget, duration, remap, rewrite, target, umask, watch};
 
@@ -111,6 +111,8 @@ fn parse_options(
                 return Err(format!("{OPTIONS_VARIABLE}: {shown}"));
             }
         }
+        // They are for PID 1, whose environment a process has that is executed in its container.
+        chosen.not_to_diagnose = None;
     }
     let program = match read(persona, words, config, &mut chosen)? {
         // Behind podinit's own name.
@@ -118,10 +120,11 @@ fn parse_options(
         Read::Print(text) => return Ok(Command::Print(text)),
     };
     if chosen.diagnose || chosen.json {
-        return match (chosen.diagnose, program) {
-            (true, None) => Ok(Command::Diagnose { json: chosen.json }),
-            (true, Some(_)) => Err("with --diagnose there is no program to run".into()),
-            (false, _) => Err("--json needs --diagnose".into()),
+        return match (chosen.diagnose, program, chosen.not_to_diagnose) {
+            (false, ..) => Err("--json needs --diagnose".into()),
+            (_, Some(_), _) => Err("with --diagnose there is no program to run".into()),
+            (.., Some(option)) => Err([&option.shown(), " cannot be used with --diagnose"].concat()),
+            (_, None, None) => Ok(Command::Diagnose { json: chosen.json }),
         };
     }
     if config.as_pid_1 {
@@ -164,24 +167,6 @@ fn command(
     .into())
 }
 
-/// What the options choose that is not known before all of them are read.
-struct Chosen {
-    pause: bool,
-    explain: bool,
-    diagnose: bool,
-    json: bool,
-    target: Option<AnyTarget>,
-    /// One that has no effect without a program.
-    for_program: Option<&'static Opt>,
-}
-
-impl Chosen {
-    fn new(persona: &Persona) -> Chosen {
-        let pause = persona.is_pause;
-        Chosen { pause, explain: false, diagnose: false, json: false, target: None, for_program: None }
-    }
-}
-
 /// What there is behind options.
 enum Read {
     /// The program is the word of this number, if there is one.
@@ -201,6 +186,9 @@ fn read(
     while let Some((option, value)) = options.next()? {
         if option.is_for_program() {
             chosen.for_program = Some(option);
+        }
+        if !option.is_to_diagnose() {
+            chosen.not_to_diagnose = Some(option);
         }
         match option.name {
             Name::Help => {
@@ -457,6 +445,18 @@ mod tests {
             (&["podinit", "--pause", "--workdir=/"], "--workdir"),
             (&["podinit", "--watch=/etc", "--workdir=/"], "--workdir"),
             (&["podinit", "--pause", "-g"], "--target group, child and all cannot be used with --pause"),
+            (&["podinit", "--diagnose", "--grace=1s"], "--grace cannot be used with --diagnose"),
+            (&["podinit", "--user", "0", "--diagnose", "-v"], "--user cannot be used with --diagnose"),
+            (&["podinit", "--diagnose", "-P", "--json"], "--pause cannot be used with --diagnose"),
+            (&["podinit", "--diagnose", "--explain"], "--explain cannot be used with --diagnose"),
+            (&["podinit", "--diagnose", "--watch=/etc"], "--watch cannot be used with --diagnose"),
+            (&["podinit", "--diagnose", "-g"], "-g cannot be used with --diagnose"),
+            (
+                &["pause", "--diagnose", "--keep-privileges"],
+                "--keep-privileges cannot be used with --diagnose",
+            ),
+            (&["podinit", "--diagnose", "-g", "x"], "with --diagnose there is no program to run"),
+            (&["podinit", "--json", "x"], "--json needs --diagnose"),
         ] {
             let found = parse(words).unwrap_err();
             let is_whole = problem.contains(' ');
@@ -542,6 +542,11 @@ mod tests {
                 assert!(text == "--" || message.starts_with("PODINIT_OPTIONS"), "{name} {text}: {message}");
             }
         }
+        // In a container's environment they are, where --diagnose is executed.
+        let env = ["PODINIT_OPTIONS=-g --grace 20s"];
+        let inside = |words: &[&str]| read(words, &env).map(|(command, _)| command);
+        assert_eq!(inside(&["docker-init", "--diagnose"]), Ok(Command::Diagnose { json: false }));
+        assert!(inside(&["docker-init", "--diagnose", "-g"]).is_err());
         for name in ["podinit", "tini", "dumb-init", "catatonit"] {
             let plain = read(&[name, "x"], &[]).unwrap().1;
             assert_eq!(read(&[name, "x"], &["PODINIT_OPTIONS=--grace 20s"]).unwrap().1, plain, "{name}");

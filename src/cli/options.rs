@@ -5,6 +5,8 @@ use std::os::unix::ffi::OsStringExt;
 
 use lexopt::{Arg, Parser};
 
+use super::persona::Persona;
+use super::values::AnyTarget;
 use crate::quoted::Quoted;
 use crate::termination_log::DEFAULT_PATH;
 
@@ -73,6 +75,46 @@ impl Opt {
                 | User
                 | Workdir
         )
+    }
+
+    /// Whether it has an effect with `--diagnose`.
+    pub fn is_to_diagnose(&self) -> bool {
+        matches!(self.name, Name::Diagnose | Name::Json | Name::Verbose)
+    }
+
+    /// It, as it may be typed.
+    pub fn shown(&self) -> String {
+        match self.long {
+            "" => String::from_iter(['-', char::from(self.letter)]),
+            long => ["--", long].concat(),
+        }
+    }
+}
+
+/// What the options choose that is not known before all of them are read.
+pub struct Chosen {
+    pub pause: bool,
+    pub explain: bool,
+    pub diagnose: bool,
+    pub json: bool,
+    pub target: Option<AnyTarget>,
+    /// One that has no effect without a program.
+    pub for_program: Option<&'static Opt>,
+    /// One that has no effect with `--diagnose`.
+    pub not_to_diagnose: Option<&'static Opt>,
+}
+
+impl Chosen {
+    pub fn new(persona: &Persona) -> Chosen {
+        Chosen {
+            pause: persona.is_pause,
+            explain: false,
+            diagnose: false,
+            json: false,
+            target: None,
+            for_program: None,
+            not_to_diagnose: None,
+        }
     }
 }
 
