@@ -110,17 +110,21 @@ impl Facts {
     pub fn read(own: Pid, hidden: bool) -> Facts {
         let all = procfs::processes_and_zombies();
         let mut unread = Vec::new();
-        if hidden || all.unread.is_some() {
-            unread.push(HIDDEN);
-        }
         let is_pause = own != PID_1 && containers::is_pause(PID_1);
         let init = Process::read(PID_1, if is_pause { Role::Pause } else { Role::Leader }, 0);
+        let kind =
+            init.map_or(Kind::Unknown, |init| kind(init.name, is_pause && init.handles(HUP), &mut unread));
+        // A PID 1 that is shown, but not what it executes, would be hidden: so nothing is. To a group hidepid shows all
+        // (proc(5)), by default to that of root.
+        let is_exempt = !unread.is_empty();
+        if hidden && !is_exempt || all.unread.is_some() {
+            unread.push(HIDDEN);
+        }
         let mut facts = Facts {
             uid: own_uid(),
             is_pid_1: own == PID_1,
             init,
-            kind: init
-                .map_or(Kind::Unknown, |init| kind(init.name, is_pause && init.handles(HUP), &mut unread)),
+            kind,
             reaps: Reaps::Unknown,
             is_shared: is_pause,
             own_container: 0,

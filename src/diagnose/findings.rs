@@ -87,20 +87,21 @@ pub fn hang_up(facts: &Facts) -> Option<Effect> {
     }
 }
 
-/// Whether PID 1 forwards to `process` a SIGHUP that this process sends, without options that say otherwise. Of podinit as a
-/// pause process it is the rule of `pod::forward` for `--target auto`.
+/// Whether PID 1 forwards to `process` a SIGHUP that this process sends, without options that say otherwise.
 pub fn is_receiver(facts: &Facts, process: &Process) -> bool {
-    let handles = |process: &Process| process.role == Role::Leader && process.handles(HUP);
-    let is_own = |process: &Process| process.container == facts.own_container;
     match facts.kind {
         _ if hang_up(facts).is_some() => false,
-        Kind::PodinitPause => {
-            handles(process)
-                && (is_own(process) || !facts.processes.iter().any(|it| is_own(it) && handles(it)))
-        }
+        Kind::PodinitPause => would_receive(facts, process),
         // PID 1 leads the first container.
         _ => process.role == Role::Main && process.container == 1,
     }
+}
+
+/// Whether podinit as a pause process forwards it to `process`: the rule of `pod::forward` for `--target auto`.
+fn would_receive(facts: &Facts, process: &Process) -> bool {
+    let handles = |process: &Process| process.role == Role::Leader && process.handles(HUP);
+    let is_own = |process: &Process| process.container == facts.own_container;
+    handles(process) && (is_own(process) || !facts.processes.iter().any(|it| is_own(it) && handles(it)))
 }
 
 /// All findings.
@@ -109,8 +110,8 @@ pub fn all(facts: &Facts) -> Vec<Finding> {
     if facts.is_pid_1 {
         all.add(ALONE, None, &[]);
     }
-    let hears = |process: &&Process| process.role == Role::Leader && process.handles(HUP);
-    if let (Some(init), Some(leader)) = (facts.init, facts.processes.iter().find(hears))
+    let leader = facts.processes.iter().find(|process| would_receive(facts, process));
+    if let (Some(init), Some(leader)) = (facts.init, leader)
         && init.role == Role::Pause
         && hang_up(facts) == Some(Effect::Dropped)
     {

@@ -507,8 +507,12 @@ fn what_hidepid_hides_is_named() {
     assert_eq!(found.get("unread.0"), "processes of other users (hidepid)");
     assert_eq!((found.get("pid_1.name"), found.get("pid_1.hup")), ("?", "unknown"));
     assert_eq!((found.remedies("hidden").len(), found.code), (1, Some(1)));
-    // root sees all.
-    assert_eq!(diagnose(init).get("pid_1.name"), "sleep");
+    // root sees all, and so does whose group is root's (proc(5)).
+    let group = ["setpriv", "--reuid=1000", "--regid=0", "--clear-groups"];
+    for found in [diagnose(init), diagnose_with(init, &group)] {
+        assert_eq!(found.get("pid_1.name"), "sleep");
+        assert!(found.remedies("hidden").is_empty(), "{:?}", found.lines);
+    }
 }
 
 #[test]
