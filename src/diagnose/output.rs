@@ -22,7 +22,7 @@ const HEAD: &str = concat!(
     "PID 1: %A (%B), uid %C\nPID namespace: %D\nreaps orphans: %E\nkill -HUP 1: %F",
     r#"~{"version":1,"pid_1":{"name":"%A","kind":"%B","uid":%C,"reaps":"%E","hup":"%F","hup_receivers":["#
 );
-const RECEIVER: &str = " to %A: %B~%C,";
+const RECEIVER: &str = " to %A: %B,~%C,";
 const PROCESSES: &str = concat!(
     "\n\n#^2ROLE^;PID^AUID^GNAME^QHUP^YTERM^aINT^iQUIT^qUSR1^yUSR2\n",
     r#"~]},"shared":%B,"uid":%A,"processes":["#
@@ -83,9 +83,9 @@ impl Output {
         self.text.add(item(part, self.text.is_json.into()), values);
     }
 
-    /// Adds what is behind a list: in JSON, the last item has no comma.
+    /// Adds what is behind a list, whose last item has no comma.
     fn end_of_list(&mut self, part: &'static str, values: &[&str]) {
-        if self.text.is_json && self.text.text.ends_with(',') {
+        if self.text.text.ends_with(',') {
             self.text.text.pop();
         }
         self.add(part, values);

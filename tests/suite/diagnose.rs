@@ -277,6 +277,10 @@ fn who_receives_a_hang_up() {
         assert_eq!(found.get("pid_1.kind"), "podinit-pause");
         assert_eq!((found.get("pid_1.hup"), found.get("pid_1.reaps")), ("forwarded", "yes"));
         assert_eq!((found.get("shared"), found.code), ("true", Some(0)), "{:?}", found.lines);
+        let shown =
+            format!("forwarded to PID {first} (python3): handled, to PID {second} (python3): handled\n");
+        // A long line is continued in the next one.
+        assert!(table(pod.init).stdout.replace("\n    ", " ").contains(&shown));
         assert_eq!(
             [found.get("pid_1.hup_receivers.0"), found.get("pid_1.hup_receivers.1")],
             [first.as_str(), second.as_str()]
