@@ -1,5 +1,7 @@
 """Engines and candidates as fixtures. tests/engines/run starts pytest, in a sandbox."""
+import os
 import pathlib
+import subprocess
 
 import pytest
 
@@ -12,6 +14,7 @@ from podman import Podman
 from rootless import Rootless
 
 pytest_plugins = ["runs"]
+HERE = pathlib.Path(__file__).parent
 
 
 @pytest.fixture(scope="session")
@@ -50,6 +53,30 @@ def s6(scratch, podman, podinit):
     require(images.S6)
     podman.import_images([images.s6(scratch / "s6.tar", podinit)])
     return images.WITH_S6
+
+
+@pytest.fixture(scope="session")
+def bare_pause(pytestconfig, scratch, podman):
+    """The candidate that behaves as the pause process of Kubernetes. podman has its image."""
+    require(["cc"])
+    bare = next(peer for peer in candidates.peers(scratch) if peer.name == "a bare pause")
+    if bare not in pytestconfig.candidates.all:
+        candidates.compile_pause(scratch)
+        file = images.tar(scratch / "bare.tar", {"pause": bare.pause[0]})
+        podman.import_images([(images.pause(bare), file, [f"USER {bare.user}", 'ENTRYPOINT ["/pause"]'])])
+    return bare
+
+
+@pytest.fixture(scope="session")
+def programs(scratch):
+    """The directory of the Go and Java programs, which have to be compiled."""
+    require(["go", "javac", "java"])
+    directory = scratch / "programs"
+    directory.mkdir()
+    go = {**os.environ, "CGO_ENABLED": "0", "GO111MODULE": "off", "GOCACHE": str(scratch / "gocache")}
+    subprocess.run(["go", "build", "-o", directory / "goserver", HERE / "server.go"], check=True, env=go)
+    subprocess.run(["javac", "-d", directory, HERE / "Server.java"], check=True)
+    return directory
 
 
 @pytest.fixture(scope="session")

@@ -68,11 +68,16 @@ class CriPod:
             **self.seccomp(context.get("seccompProfile", {}).get("type", "RuntimeDefault")),
         }
 
-    def run(self, name, *command, image=images.WORKLOAD, context=RESTRICTED, data=None, read_only=None, terminal=False):
+    def run(self, name, *command, image=images.WORKLOAD, context=RESTRICTED, data=None, read_only=None, terminal=False,
+            target=None):
         """Starts a container, with the directory `data` as its /data, and host paths by the path that they have there.
-        `context` is the securityContext of its manifest."""
+        `context` is the securityContext of its manifest. `target` is the container of `kubectl debug --target`."""
         mounts = [{"container_path": path, "host_path": str(host), "readonly": True}
                   for path, host in (read_only or {}).items()]
+        security = self.security(context)
+        if target:
+            security["namespace_options"] = {**self.namespaces, "pid": self.messages.TARGET,
+                                             "target_id": self.containers[target]}
         config = {
             "metadata": {"name": name},
             "image": {"image": image},
@@ -81,7 +86,7 @@ class CriPod:
             "log_path": name,
             "stdin": terminal,
             "tty": terminal,
-            "linux": {"security_context": self.security(context)},
+            "linux": {"security_context": security},
         }
         created = self.containerd.call("CreateContainer", pod_sandbox_id=self.id, config=config,
                                        sandbox_config=self.config)
@@ -108,8 +113,12 @@ class CriPod:
         wait_until((data / "ready").exists, "flush.sh is ready")
         return data
 
+    def attempt(self, name, *command):
+        """What `kubectl exec` does. `exit_code`, `stdout` and `stderr` are in what it returns."""
+        return self.containerd.call("ExecSync", container_id=self.containers[name], cmd=command)
+
     def execute(self, name, script):
-        done = self.containerd.call("ExecSync", container_id=self.containers[name], cmd=["sh", "-c", script])
+        done = self.attempt(name, "sh", "-c", script)
         if (done.exit_code, done.stderr) != (0, b""):
             raise AssertionError(f"{name}: {script.strip()}: exit code {done.exit_code}: {done.stderr.decode()}")
         return done.stdout.decode()

@@ -16,9 +16,11 @@ WORKLOAD_CHANGES = ["ENV PATH=/bin"]
 # podinit under the name and with the options of catatonit in podman's own infra image.
 AS_CATATONIT = "localhost/podinit-as-catatonit:stable"
 BUILDER = "localhost/builder:stable"
+# podinit alone, as the Dockerfile makes it.
+PODINIT = "localhost/podinit:latest"
 # A user's image with podinit in it.
 WITH_PODINIT = "localhost/with-podinit:stable"
-# And with s6, as a supervisor that is PID 1.
+# WITH_PODINIT with s6, as a supervisor that is PID 1.
 WITH_S6 = "localhost/with-s6:stable"
 S6 = ("s6-svscan", "s6-supervise")
 # And with systemd.
@@ -62,6 +64,7 @@ def make_of_podinit(directory, podinit):
     """The same for the images that have only podinit. make() has made the directory."""
     return [
         (AS_CATATONIT, tar(directory / "catatonit.tar", {"catatonit": podinit}), ['ENTRYPOINT ["/catatonit", "-P"]']),
+        (PODINIT, tar(directory / "podinit.tar", {"podinit": podinit}), ['ENTRYPOINT ["/podinit"]']),
         (BUILDER, builder(directory / "builder.tar", podinit), ["ENV PATH=/bin"]),
         (WITH_PODINIT, workload(directory / "with-podinit.tar", {"podinit": podinit}), WORKLOAD_CHANGES),
     ]

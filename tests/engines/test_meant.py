@@ -2,7 +2,6 @@
 import os
 import pathlib
 import shutil
-import subprocess
 import time
 
 import pytest
@@ -142,32 +141,17 @@ class InCri(Programs):
 
 
 @pytest.fixture(scope="module")
-def programs(scratch):
-    """The directory of the programs that have to be compiled."""
-    require(["go", "javac", "java", "bash", "cc", "catatonit"])
-    directory = scratch / "programs"
-    directory.mkdir()
-    go = {**os.environ, "CGO_ENABLED": "0", "GO111MODULE": "off", "GOCACHE": str(scratch / "gocache")}
-    subprocess.run(["go", "build", "-o", directory / "goserver", HERE / "server.go"], check=True, env=go)
-    subprocess.run(["javac", "-d", directory, HERE / "Server.java"], check=True)
-    return directory
-
-
-@pytest.fixture(scope="module")
-def columns(pytestconfig, podman, scratch):
+def columns(pytestconfig, podman, scratch, bare_pause):
     """The pause processes, by the titles of their columns."""
+    require(["bash", "catatonit"])
     if pytestconfig.option.pause:
         pytest.skip("podinit is not the pause process")
     chosen = pytestconfig.candidates.chosen
     sender = candidates.Candidate("podinit sender", None, (*chosen.pause, "--target", "sender"))
     file = images.tar(scratch / "sender.tar", {"pause": chosen.pause[0]})
     podman.import_images([(images.pause(sender), file, ['ENTRYPOINT ["/pause", "--target", "sender"]'])])
-    bare = next(peer for peer in candidates.peers(scratch) if peer.name == "a bare pause")
-    if bare not in pytestconfig.candidates.all:
-        candidates.compile_pause(scratch)
-        file = images.tar(scratch / "bare.tar", {"pause": bare.pause[0]})
-        podman.import_images([(images.pause(bare), file, [f"USER {bare.user}", 'ENTRYPOINT ["/pause"]'])])
-    return {"podinit": chosen, "podinit --target sender": sender, bare.name: bare, "catatonit -P": candidates.catatonit()}
+    return {"podinit": chosen, "podinit --target sender": sender, bare_pause.name: bare_pause,
+            "catatonit -P": candidates.catatonit()}
 
 
 def assert_readme_has(effects):

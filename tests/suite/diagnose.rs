@@ -373,30 +373,6 @@ fn catatonit_as_a_pause_process_forwards_nothing() {
 }
 
 #[test]
-fn the_readme_shows_a_pod() {
-    if !have_root() {
-        return;
-    }
-    let apart = ways()[0];
-    let mut pod = Pod::start(&[]);
-    let app = pod.leader(apart, "app", "handler");
-    let sidecar = pod.enter(apart, "sidecar", &["sleep", "1000"]);
-    eventually("it sleeps", || {
-        let now = outer_pid(&sidecar);
-        status_field(now, "Name") == "sleep" && status_field(now, "State").starts_with('S')
-    });
-    let mut session = exec(&mut pod, apart, "app", &app, &["sh", "-c", "echo ready; read line"]);
-    session.wait_for("ready");
-    eventually("it sleeps", || status_field(outer_pid(&session), "State").starts_with('S'));
-    let text = table(pod.init).stdout;
-    let part = text.split_once('\n').unwrap().1.split("\n\nown cgroup").next().unwrap();
-    let shown = format!("    {}\n", part.replace('\n', "\n    ")).replace("    \n", "\n");
-    let readme = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md")).unwrap();
-    assert!(readme.contains(&shown), "README.md does not have\n{shown}");
-    assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
-}
-
-#[test]
 fn a_bare_pause_process_drops_a_hang_up() {
     // Kubernetes' own has handlers for INT, TERM and CHLD.
     let script = "import ctypes, signal; [signal.signal(n, lambda *_: None) for n in (2, 15, 17)]
@@ -418,7 +394,6 @@ while True: signal.pause()";
         found.remedies("hup"),
         [format!("kill -HUP {leader} (python3), or podinit as the pause image")]
     );
-    assert_readme_shows(&table(init).stdout, "- kill -HUP 1");
     kill(init, libc::SIGHUP);
     assert!(is_untouched(init));
 }
