@@ -570,6 +570,22 @@ fn its_own_cgroup_is_read() {
 }
 
 #[test]
+fn the_files_of_version_2_are_read() {
+    // Here the controllers may be in version 1. tests/machines has a real cgroup of version 2.
+    if !have_root() {
+        return;
+    }
+    let script = format!(
+        "mount -t tmpfs none /sys/fs/cgroup && cd /sys/fs/cgroup && echo 7 >pids.current && echo max >pids.max &&
+         printf 'low 0\\noom 4\\noom_kill 3\\n' >memory.events && {} --diagnose --json",
+        podinit().display()
+    );
+    let found = Diagnosis::of(finish(in_namespace("sh").args(["-c", &format!("{script}; exit $?")])));
+    let numbers = ["pids_current", "pids_max", "oom_kill"].map(|key| found.get(&format!("cgroup.{key}")));
+    assert_eq!((numbers, found.remedies("oom").len()), (["7", "null", "3"], 1));
+}
+
+#[test]
 fn a_process_that_was_killed_for_want_of_memory_is_found() {
     let Some(cgroup) = Cgroup::new("/sys/fs/cgroup/memory") else { return };
     let dir = &cgroup.0;
