@@ -29,8 +29,8 @@ kill -STOP $!; wait"""
 
 
 def start_all(run, pid, log):
-    """Starts the containers one after the other. `run(name, command, image, user, host)` starts one, in which each of `host`
-    is a path of this machine, `pid(name)` and `log(name)` are its main process's."""
+    """Starts the containers one after the other. `run(name, command, image, user, host)` starts one; `host` has paths of
+    this machine by those that they have in it. `pid(name)` and `log(name)` are of its main process."""
     run("nginx", ("nginx", "-g", "daemon off;"), images.WORKLOAD, None, {})
     Nginx(pid("nginx"), lambda: log("nginx"))
     run("sidecar", ("/usr/bin/python3", f"{HERE}/handler.py"), images.WITH_PODINIT, None, PYTHON)

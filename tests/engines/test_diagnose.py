@@ -58,8 +58,8 @@ class InPodman(Managed):
 
     def debug(self, *options):
         """`--diagnose --json` in a container of its own, of an image that has podinit alone."""
-        return found(self.podman.attempt("run", "--rm", f"--pod={self.name}", *self.podman.confine, *options, images.PODINIT,
-                                         *JSON[1:]))
+        return found(self.podman.attempt("run", "--rm", f"--pod={self.name}", *self.podman.confine, *options,
+                                         images.PODINIT, *JSON[1:]))
 
 
 class InCri(CriPod):
@@ -129,7 +129,10 @@ def test_readme_has_the_lines_of_a_bare_pause(pod, podman, bare_pause):
     lines, others = ([words(line) for line in text] for text in texts)
     assert_readme_has("\n\n".join(["", "\n".join(line for line in texts[1] if words(line) not in lines), ""]))
     assert [line for line in lines if line not in others] == [
-        "PID N: pause (podinit-pause), uid N", "kill -HUP N: forwarded to PID N (pythonN): handled", "not read: /proc/N/exe"]
+        "PID N: pause (podinit-pause), uid N",
+        "kill -HUP N: forwarded to PID N (pythonN): handled",
+        "not read: /proc/N/exe",
+    ]
 
 
 def test_podman(pod):
@@ -160,7 +163,7 @@ def test_podman_with_hidepid(pod):
 
 
 def test_nsenter_as_in_readme(pod):
-    """README.md's command for the node, and with a mount namespace of its own."""
+    """README.md's command for the node."""
     require(["nsenter", "unshare"])
     command, = readme_commands("nsenter")
     done = subprocess.run(command.replace("PID", str(pod.pid("sidecar")), 1), shell=True, capture_output=True, text=True)
