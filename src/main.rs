@@ -79,6 +79,7 @@ mod user;
 mod watch;
 
 use std::mem::ManuallyDrop;
+use std::os::fd::RawFd;
 
 use nix::errno::Errno;
 use nix::unistd::write;
@@ -107,7 +108,8 @@ fn run(start: Start) -> u8 {
         Ok(Command::Pause) => pod::run(&config),
         Ok(Command::Sidecar) => pod::sidecar::run(&config),
         Ok(Command::Diagnose { json }) => diagnosis(json),
-        Ok(Command::Print(text)) => print(text, config.failures.own),
+        Ok(Command::Print(text)) => print(STDOUT, text, config.failures.own),
+        Ok(Command::PrintAbout(text)) => print(persona.prints_on, text, config.failures.own),
         Err(problem) => {
             error!("{problem} (see {} --help)", logger::name());
             TerminationLog::open(config.termination_log).write(None);
@@ -120,17 +122,17 @@ fn run(start: Start) -> u8 {
 #[inline(never)]
 fn diagnosis(json: bool) -> u8 {
     let Some((text, status)) = diagnose::report(json) else { return diagnose::FAILED };
-    match print(text.as_bytes(), diagnose::FAILED) {
+    match print(STDOUT, text.as_bytes(), diagnose::FAILED) {
         0 => status,
         failure => failure,
     }
 }
 
-/// Prints `text` on stdout, and returns the exit status: `failure` if that fails.
-fn print(text: &[u8], failure: u8) -> u8 {
+/// Prints `text` on the descriptor `fd`, and returns the exit status: `failure` if that fails.
+fn print(fd: RawFd, text: &[u8], failure: u8) -> u8 {
     let mut left = text;
     while !left.is_empty() {
-        match write(standard(STDOUT), left) {
+        match write(standard(fd), left) {
             Ok(written) => left = &left[written..],
             Err(Errno::EINTR) => {}
             // `podinit --help | head` has read what it wanted. (SIGPIPE is blocked.)

@@ -54,6 +54,8 @@ pub enum Command {
     Diagnose { json: bool },
     /// Print this on stdout, and no more.
     Print(&'static [u8]),
+    /// Print this about podinit itself, where the init of this name does so, and no more.
+    PrintAbout(&'static [u8]),
 }
 
 /// Reads the command line of `persona`, and the environment variables that it reads, into `config`, which has the
@@ -96,7 +98,7 @@ fn parse_options(
     let mut words = Vec::with_capacity(args.len());
     words.extend(args.iter().skip(1));
     if persona.is_pause && words.contains(&OsStr::new("-v")) {
-        return Ok(Command::Print(persona.version.as_bytes()));
+        return Ok(Command::PrintAbout(persona.version.as_bytes()));
     }
     let mut chosen = Chosen::new(persona);
     if let Some(variable) = variable {
@@ -104,7 +106,7 @@ fn parse_options(
         match read(persona, words.map(OsStr::from_bytes).collect(), config, &mut chosen) {
             Ok(Read::Program(None)) => {}
             Ok(Read::Program(_)) => return Err(format!("{OPTIONS_VARIABLE} may have options alone")),
-            Ok(Read::Print(text)) => return Ok(Command::Print(text)),
+            Ok(Read::Print(text)) => return Ok(Command::PrintAbout(text)),
             // A value may be a secret, and the environment is not printed. A message that has one ends with it.
             Err(problem) => {
                 let shown = problem.split(": \"").next().unwrap_or_default();
@@ -117,7 +119,7 @@ fn parse_options(
     let program = match read(persona, words, config, &mut chosen)? {
         // Behind podinit's own name.
         Read::Program(index) => index.map(|index| index + 1),
-        Read::Print(text) => return Ok(Command::Print(text)),
+        Read::Print(text) => return Ok(Command::PrintAbout(text)),
     };
     if chosen.diagnose || chosen.json {
         return match (chosen.diagnose, program, chosen.not_to_diagnose) {
@@ -348,7 +350,7 @@ mod tests {
         for words in [&["/pause", "-v"][..], &["pod", "-v"], &["pause", "-g", "-v"]] {
             assert_eq!(
                 parse(words),
-                Ok(Command::Print(Persona::called(None).version.as_bytes())),
+                Ok(Command::PrintAbout(Persona::called(None).version.as_bytes())),
                 "{words:?}"
             );
         }

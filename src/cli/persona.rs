@@ -2,6 +2,7 @@
 //! init's place under an ENTRYPOINT that stays as it is; it keeps all of its own options.
 
 use std::ffi::OsStr;
+use std::os::fd::RawFd;
 use std::os::unix::ffi::OsStrExt;
 use std::time::Duration;
 
@@ -9,6 +10,7 @@ use log::LevelFilter;
 
 use crate::bytes::number;
 use crate::config::{AtExit, BackgroundStops, Config, Failures, Subreaper, Target};
+use crate::sys::fd::{STDERR, STDOUT};
 use crate::sys::session::Session;
 
 /// One program, as its users know it.
@@ -29,6 +31,8 @@ pub struct Persona {
     pub log_name: u8,
     /// What `--version` prints.
     pub version: &'static str,
+    /// The descriptor on which it prints that, and its help.
+    pub prints_on: RawFd,
     /// The environment variables that it reads.
     pub variables: &'static [Variable],
     /// Whether it also reads options in the variable [`OPTIONS_VARIABLE`].
@@ -63,6 +67,7 @@ const PODINIT: Persona = Persona {
     highest_rewrite: 64,
     log_name: 0,
     version: VERSION,
+    prints_on: STDOUT,
     variables: &[],
     reads_options: false,
 };
@@ -102,6 +107,7 @@ static TABLE: [Persona; 7] = [
         highest_rewrite: 31,
         log_name: 2,
         version: concat!("dumb-init v", env!("CARGO_PKG_VERSION"), "_podinit\n"),
+        prints_on: STDERR,
         variables: &[
             ("DUMB_INIT_DEBUG", |config, value| {
                 if value == "1" {

@@ -76,7 +76,9 @@ fn check_vectors(persona: &Persona, args: Vector, env: Vector) {
             check_config(&config, persona);
         }
         Ok(Command::Pause | Command::Sidecar | Command::Diagnose { .. }) => check_config(&config, persona),
-        Ok(Command::Print(text)) => assert!(text.ends_with(b"\n"), "cut off: {text:?}"),
+        Ok(Command::Print(text) | Command::PrintAbout(text)) => {
+            assert!(text.ends_with(b"\n"), "cut off: {text:?}")
+        }
         Err(problem) => check_message(&problem),
     }
 }
