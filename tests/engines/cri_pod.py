@@ -62,18 +62,21 @@ class CriPod:
             "namespace_options": self.namespaces,
             "capabilities": {f"{action}_capabilities": names for action, names in capabilities.items()},
             "run_as_user": self.run_as_user if user is None else {"value": user},
+            "readonly_rootfs": context.get("readOnlyRootFilesystem", False),
             "no_new_privs": context.get("allowPrivilegeEscalation") is False,
             "masked_paths": MASKED if has_masks else [],
             "readonly_paths": READ_ONLY if has_masks else [],
             **self.seccomp(context.get("seccompProfile", {}).get("type", "RuntimeDefault")),
         }
 
-    def run(self, name, *command, image=images.WORKLOAD, context=RESTRICTED, data=None, read_only=None, terminal=False,
-            target=None):
+    def run(self, name, *command, image=images.WORKLOAD, context=RESTRICTED, data=None, read_only=None, more_mounts=(),
+            memory=0, terminal=False, target=None):
         """Starts a container, with the directory `data` as its /data, and host paths by the path that they have there.
-        `context` is the securityContext of its manifest. `target` is the container of `kubectl debug --target`."""
+        `context` is the securityContext of its manifest, `memory` its limit in bytes, 0 for none. `target` is the container
+        of `kubectl debug --target`."""
         mounts = [{"container_path": path, "host_path": str(host), "readonly": True}
                   for path, host in (read_only or {}).items()]
+        mounts += more_mounts
         security = self.security(context)
         if target:
             security["namespace_options"] = {**self.namespaces, "pid": self.messages.TARGET,
@@ -86,7 +89,7 @@ class CriPod:
             "log_path": name,
             "stdin": terminal,
             "tty": terminal,
-            "linux": {"security_context": security},
+            "linux": {"resources": {"memory_limit_in_bytes": memory}, "security_context": security},
         }
         created = self.containerd.call("CreateContainer", pod_sandbox_id=self.id, config=config,
                                        sandbox_config=self.config)
