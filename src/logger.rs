@@ -156,13 +156,16 @@ impl Log for Logger {
 
     fn log(&self, record: &Record) {
         // Not `matches`, which also searches for a text that no directive of `filter` can give: 1.2 KB.
+        let is_logged = self.enabled(record.metadata());
+        let is_error = record.level() == Level::Error;
+        if !is_logged && !is_error {
+            return;
+        }
         let line = line(record);
-        if self.enabled(record.metadata()) {
+        if is_logged {
             write(&line);
         }
-        if record.level() == Level::Error
-            && let Ok(mut last) = LAST_ERROR.try_lock()
-        {
+        if is_error && let Ok(mut last) = LAST_ERROR.try_lock() {
             *last = line;
         }
     }
