@@ -1,6 +1,7 @@
 """A private containerd, called as kubelet calls it."""
 import importlib
 import pathlib
+import re
 import subprocess
 import sys
 
@@ -10,21 +11,32 @@ from waiting import WATCHDOG, wait_until
 
 PROTO = pathlib.Path(__file__).with_name("cri.proto")
 # restrict_oom_score_adj: without CAP_SYS_RESOURCE it cannot be lowered.
-CONFIGURATION = """\
-version = 2
+COMMON = """\
 root = "{directory}/root"
 state = "{directory}/state"
 [grpc]
 address = "{directory}/socket"
-[plugins."io.containerd.grpc.v1.cri"]
-sandbox_image = "{sandbox_image}"
-restrict_oom_score_adj = true
-disable_apparmor = true
 [plugins."io.containerd.internal.v1.opt"]
 path = "{directory}/opt"
 """
-
-
+CONFIGURATION = f"""\
+version = 2
+{COMMON}
+[plugins."io.containerd.grpc.v1.cri"]
+sandbox_image = "{{sandbox_image}}"
+restrict_oom_score_adj = true
+disable_apparmor = true
+"""
+# From containerd 2.0 on.
+CONFIGURATION_OF_2 = f"""\
+version = 3
+{COMMON}
+[plugins."io.containerd.cri.v1.images".pinned_images]
+sandbox = "{{sandbox_image}}"
+[plugins."io.containerd.cri.v1.runtime"]
+restrict_oom_score_adj = true
+disable_apparmor = true
+"""
 # containerd 1.4 has only the older one. The fields that are used are the same in both.
 PACKAGES = ("runtime.v1", "runtime.v1alpha2")
 
@@ -32,7 +44,7 @@ PACKAGES = ("runtime.v1", "runtime.v1alpha2")
 class Containerd:
     NAME = "containerd"
     # podman builds the images.
-    NEEDS = ("containerd", "ctr", "protoc", *Podman.NEEDS)
+    NEEDS = ("containerd", "ctr", "protoc", "runc", *Podman.NEEDS)
     MODULES = ("google.protobuf", "grpc")
 
     def __init__(self, directory, podman, sandbox_image):
@@ -45,7 +57,8 @@ class Containerd:
         # The sandbox removes the cgroup of this name.
         self.cgroup = f"/{directory.parent.name}"
         self.configuration = directory / "config.toml"
-        self.configuration.write_text(CONFIGURATION.format(directory=directory, sandbox_image=sandbox_image))
+        configuration = CONFIGURATION if major_version() < 2 else CONFIGURATION_OF_2
+        self.configuration.write_text(configuration.format(directory=directory, sandbox_image=sandbox_image))
 
     def __enter__(self):
         # Not at the top of the file: Debian's package of it may be missing.
@@ -112,6 +125,11 @@ class Containerd:
                 raise
             return False
         return True
+
+
+def major_version():
+    version = subprocess.run(["containerd", "--version"], check=True, capture_output=True, text=True).stdout
+    return int(re.search(r" v?([0-9]+)\.[0-9]", version)[1])
 
 
 def compile_messages(directory):
