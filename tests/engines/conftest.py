@@ -40,9 +40,9 @@ def tarballs(pytestconfig, scratch, podinit):
 
 
 @pytest.fixture(scope="session")
-def podman(scratch, tarballs):
+def podman(pytestconfig, scratch, tarballs):
     require(Podman.NEEDS)
-    with Podman(scratch / "podman") as engine:
+    with Podman(scratch / "podman", pytestconfig.option.runtime) as engine:
         engine.import_images(tarballs)
         yield engine
 
@@ -80,9 +80,9 @@ def programs(scratch):
 
 
 @pytest.fixture(scope="session")
-def rootless(scratch, tarballs):
+def rootless(pytestconfig, scratch, tarballs):
     require(Rootless.NEEDS)
-    with Rootless(scratch / "rootless") as engine:
+    with Rootless(scratch / "rootless", pytestconfig.option.runtime) as engine:
         engine.import_images(tarballs)
         yield engine
 

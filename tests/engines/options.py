@@ -11,6 +11,8 @@ def add_to(add):
     add("--init", metavar="BINARY", type=executable, help="another init in podinit's place")
     add("--pause", metavar="COMMAND", type=command,
         help="another pause process in podinit's place, with its arguments: --pause 'catatonit -P'")
+    add("--runtime", default="runc",
+        help="podman's runtime; default: runc, which takes cgroups of either version")
     add("--compare", action="store_true",
         help="podinit beside its peers: prints README.md's table, and fails if README.md has another one")
 

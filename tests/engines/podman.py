@@ -1,18 +1,18 @@
 """A private podman."""
 import images
 from engine import Engine
+from needs import require
 
-# Without CAP_SYS_RESOURCE rlimits cannot be raised, so the soft and the hard ones are the same. runc works with
-# cgroups of either version. podman 3's AppArmor profile denies signals to the infra container. The locks are files,
-# since those in shared memory would be shared with the host's podman. The infra image is for kube play, which has no
-# option for it.
+# Without CAP_SYS_RESOURCE rlimits cannot be raised, so the soft and the hard ones are the same. podman 3's AppArmor
+# profile denies signals to the infra container. The locks are files, since those in shared memory would be shared with the
+# host's podman. The infra image is for kube play, which has no option for it.
 CONFIGURATION = f"""\
 [containers]
 default_ulimits = ["nofile=1024:1024", "nproc=4096:4096"]
 log_driver = "k8s-file"
 apparmor_profile = "unconfined"
 [engine]
-runtime = "runc"
+runtime = "{{runtime}}"
 cgroup_manager = "cgroupfs"
 events_logger = "file"
 lock_type = "file"
@@ -23,12 +23,13 @@ infra_image = "{images.INFRA}"
 class Podman(Engine):
     NAME = "podman"
     INIT_NAME = "podman-init"
-    NEEDS = ("podman", "runc")
+    NEEDS = ("podman",)
 
-    def __init__(self, directory):
+    def __init__(self, directory, runtime):
+        require([runtime])
         super().__init__(directory)
         configuration = directory / "containers.conf"
-        configuration.write_text(CONFIGURATION)
+        configuration.write_text(CONFIGURATION.format(runtime=runtime))
         self.command = ["env", f"CONTAINERS_CONF={configuration}", "podman",
                         *(f"--{name}={directory / name}" for name in ("root", "runroot", "tmpdir"))]
 

@@ -22,8 +22,8 @@ class Rootless(Podman):
     NAME = "rootless podman"
     NEEDS = (*Podman.NEEDS, "newuidmap", "setpriv")
 
-    def __init__(self, directory):
-        super().__init__(directory)
+    def __init__(self, directory, runtime):
+        super().__init__(directory, runtime)
         # With cgroup v1 an ordinary user may not make cgroups.
         self.confine = ["--network=none"]
         os.chown(directory, UID, UID)
