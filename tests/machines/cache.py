@@ -71,13 +71,18 @@ def needs(program, package):
         raise CannotBeMade(f"needs the package {package}")
 
 
-def tree(suite):
-    """The files of a Debian with all that the suite needs."""
+def bootstrap(suite, packages, *options):
+    """The command that makes the files of a Debian with these packages, but for the folder and the mirror."""
     needs("mmdebstrap", "mmdebstrap")
     command = ["mmdebstrap", "--quiet", "--mode=root", "--variant=minbase", "--keyring=" + KEYRING]
     command += [f"--aptopt={option}" for option in APT] + [f"--essential-hook={HOOK}"]
     command += [f"--dpkgopt=path-exclude=/usr/share/{kind}/*" for kind in ("doc", "info", "locale", "man")]
-    command += ["--include=" + ",".join(PACKAGES), suite]
+    return [*command, *options, "--include=" + ",".join(packages), suite]
+
+
+def tree(suite):
+    """The files of a Debian with all that the suite needs."""
+    command = bootstrap(suite, PACKAGES)
     with made(suite, repr(command)) as fresh:
         if fresh:
             run([*command, str(fresh), mirror()])

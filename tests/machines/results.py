@@ -33,6 +33,28 @@ def of_suite(output):
     return int(found[0][0]) - len(skipped), failed, skipped
 
 
+def of_engines(output):
+    """How many of tests/engines passed, and the names of those that failed and of those that were skipped."""
+    found = re.findall(r"^\S*?(test_\w+\.py::.*?) (PASSED|XFAIL|SKIPPED|FAILED|ERROR|XPASS)\b", output, re.M)
+    passed = {test for test, outcome in found if outcome in ("PASSED", "XFAIL")}
+    skipped = sorted({test for test, outcome in found if outcome == "SKIPPED"})
+    # A test that has passed may fail to clean up.
+    failed = sorted({test for test, _ in found} - passed - set(skipped) | {test for test, outcome in found if outcome == "ERROR"})
+    failed += re.findall(r"^left behind: .*", output, re.M)
+    if not re.search(r"^=+ .* in [0-9.]+s", output, re.M):
+        failed.append("the engines' tests themselves: they did not end")
+    return len(passed - set(failed)), failed, skipped
+
+
+def of_starts(output):
+    """How many of the starts of tests/trust/starts passed and failed."""
+    found = re.search(r"^(\d+) of (\d+) starts failed", output, re.M)
+    if not found:
+        return 0, ["the starts themselves: they did not end"], []
+    failed, all_of_them = map(int, found.groups())
+    return all_of_them - failed, [f"{failed} of {all_of_them} starts"] * bool(failed), []
+
+
 def of_boot(output, status, least):
     """The checks of a boot that passed and failed. `status` is what its PID 1 is to exit with, if that is to exit."""
     passed = len(re.findall(r"^ok ", output, re.M))
