@@ -529,16 +529,22 @@ fn alone_it_says_where_to_run_it() {
 struct Cgroup(PathBuf);
 
 impl Cgroup {
-    /// `None` if this user or this machine has none, after saying so.
-    fn new(hierarchy: &str) -> Option<Cgroup> {
+    /// One with this controller, of version 1 or 2. `None` if this user or this machine has none, after saying so.
+    fn new(controller: &str) -> Option<Cgroup> {
         if !have_root() {
             return None;
         }
-        if !Path::new(hierarchy).exists() {
-            say_skipped(&format!("needs {hierarchy}"));
-            return None;
-        }
-        let dir = Path::new(hierarchy).join(format!("podinit-diagnose-{}", std::process::id()));
+        let all = Path::new("/sys/fs/cgroup");
+        let enabled = fs::read_to_string(all.join("cgroup.subtree_control")).unwrap_or_default();
+        let hierarchy = match all.join(controller) {
+            version_1 if version_1.exists() => version_1,
+            _ if enabled.split_whitespace().any(|word| word == controller) => all.to_owned(),
+            _ => {
+                say_skipped(&format!("needs a cgroup with the controller {controller}"));
+                return None;
+            }
+        };
+        let dir = hierarchy.join(format!("podinit-diagnose-{}", std::process::id()));
         fs::create_dir(&dir).expect("make a cgroup");
         Some(Cgroup(dir))
     }
@@ -552,7 +558,7 @@ impl Drop for Cgroup {
 
 #[test]
 fn its_own_cgroup_is_read() {
-    let Some(cgroup) = Cgroup::new("/sys/fs/cgroup/pids") else { return };
+    let Some(cgroup) = Cgroup::new("pids") else { return };
     let dir = &cgroup.0;
     fs::write(dir.join("pids.max"), "3").unwrap();
     // The shell, and podinit.
@@ -587,9 +593,11 @@ fn the_files_of_version_2_are_read() {
 
 #[test]
 fn a_process_that_was_killed_for_want_of_memory_is_found() {
-    let Some(cgroup) = Cgroup::new("/sys/fs/cgroup/memory") else { return };
+    let Some(cgroup) = Cgroup::new("memory") else { return };
     let dir = &cgroup.0;
-    fs::write(dir.join("memory.limit_in_bytes"), "32M").unwrap();
+    let of_version_2 = dir.join("memory.max");
+    let limit = if of_version_2.exists() { of_version_2 } else { dir.join("memory.limit_in_bytes") };
+    fs::write(limit, "32M").unwrap();
     let script = format!(
         "echo $$ >{}/cgroup.procs && {{ python3 -c 'x = b\"x\" * (1 << 28)' 2>/dev/null; echo $?; {} --diagnose; }}",
         dir.display(),
