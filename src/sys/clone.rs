@@ -26,8 +26,8 @@ const FLAGS: c_int = libc::CLONE_VM | libc::CLONE_VFORK | libc::SIGCHLD;
 /// The child's only function.
 pub type Child = unsafe extern "C" fn(*mut c_void) -> !;
 
-/// Makes a child that calls `child(argument)`, in new namespaces as `namespaces` says (CLONE_NEWPID and others). Returns its
-/// pid when the child has executed a program or exited.
+/// Makes a child that calls `child(argument)`, in new namespaces as `namespaces` says (CLONE_NEWPID and others). Returns
+/// its pid when the child has executed a program or exited.
 ///
 /// # Errors
 /// What clone(2) says: EAGAIN, ENOMEM; with `namespaces` EPERM, ENOSPC.
@@ -35,10 +35,21 @@ pub type Child = unsafe extern "C" fn(*mut c_void) -> !;
 /// # Safety
 /// The child has the parent's memory. `child` must not change what the parent needs to continue.
 pub unsafe fn vfork(namespaces: c_int, child: Child, argument: *mut c_void) -> Result<c_int, Errno> {
-    let flags = c_long::from(FLAGS | namespaces);
+    // SAFETY: as this function's own comment says.
+    let answer = unsafe { clone(c_long::from(FLAGS | namespaces), child, argument) };
+    // A pid is below 2^22, and an error number below 4096.
+    match answer as c_int {
+        error if error < 0 => Err(Errno::from_raw(-error)),
+        pid => Ok(pid),
+    }
+}
+
+/// The system call of [`vfork`].
+#[cfg(target_arch = "x86_64")]
+#[inline(always)]
+unsafe fn clone(flags: c_long, child: Child, argument: *mut c_void) -> c_long {
     let answer: c_long;
     // SAFETY: for the parent this is one system call. The child is as the module's comment says.
-    #[cfg(target_arch = "x86_64")]
     unsafe {
         asm!(
             "syscall",
@@ -57,8 +68,15 @@ pub unsafe fn vfork(namespaces: c_int, child: Child, argument: *mut c_void) -> R
             lateout("r11") _,
         );
     }
+    answer
+}
+
+/// The system call of [`vfork`].
+#[cfg(target_arch = "x86")]
+#[inline(always)]
+unsafe fn clone(flags: c_long, child: Child, argument: *mut c_void) -> c_long {
+    let answer: c_long;
     // SAFETY: as above. ebx is the compiler's; its place is above what the child writes to.
-    #[cfg(target_arch = "x86")]
     unsafe {
         asm!(
             "sub esp, 16",
@@ -81,8 +99,15 @@ pub unsafe fn vfork(namespaces: c_int, child: Child, argument: *mut c_void) -> R
             in("edi") child,
         );
     }
+    answer
+}
+
+/// The system call of [`vfork`].
+#[cfg(target_arch = "aarch64")]
+#[inline(always)]
+unsafe fn clone(flags: c_long, child: Child, argument: *mut c_void) -> c_long {
+    let answer: c_long;
     // SAFETY: as above.
-    #[cfg(target_arch = "aarch64")]
     unsafe {
         asm!(
             "svc 0",
@@ -97,8 +122,15 @@ pub unsafe fn vfork(namespaces: c_int, child: Child, argument: *mut c_void) -> R
             in("x10") argument,
         );
     }
+    answer
+}
+
+/// The system call of [`vfork`].
+#[cfg(target_arch = "arm")]
+#[inline(always)]
+unsafe fn clone(flags: c_long, child: Child, argument: *mut c_void) -> c_long {
+    let answer: c_long;
     // SAFETY: as above. r7 is the frame pointer in Thumb code, so it cannot be an operand.
-    #[cfg(target_arch = "arm")]
     unsafe {
         asm!(
             "mov r12, r7",
@@ -118,8 +150,15 @@ pub unsafe fn vfork(namespaces: c_int, child: Child, argument: *mut c_void) -> R
             out("r12") _,
         );
     }
+    answer
+}
+
+/// The system call of [`vfork`].
+#[cfg(target_arch = "riscv64")]
+#[inline(always)]
+unsafe fn clone(flags: c_long, child: Child, argument: *mut c_void) -> c_long {
+    let answer: c_long;
     // SAFETY: as above.
-    #[cfg(target_arch = "riscv64")]
     unsafe {
         asm!(
             "ecall",
@@ -134,9 +173,16 @@ pub unsafe fn vfork(namespaces: c_int, child: Child, argument: *mut c_void) -> R
             in("a7") libc::SYS_clone,
         );
     }
+    answer
+}
+
+/// The system call of [`vfork`].
+#[cfg(target_arch = "powerpc64")]
+#[inline(always)]
+unsafe fn clone(flags: c_long, child: Child, argument: *mut c_void) -> c_long {
+    let answer: c_long;
     // SAFETY: as above. An error has the summary overflow bit set and its number above 0. The child needs a
     // frame header for what it calls, and its address in r12 (ELFv2).
-    #[cfg(target_arch = "powerpc64")]
     unsafe {
         asm!(
             "sc",
@@ -162,9 +208,16 @@ pub unsafe fn vfork(namespaces: c_int, child: Child, argument: *mut c_void) -> R
             lateout("cr5") _, lateout("cr6") _, lateout("cr7") _,
         );
     }
+    answer
+}
+
+/// The system call of [`vfork`].
+#[cfg(target_arch = "s390x")]
+#[inline(always)]
+unsafe fn clone(flags: c_long, child: Child, argument: *mut c_void) -> c_long {
+    let answer: c_long;
     // SAFETY: as above. The stack comes before the flags here. The child needs room for the registers that what it
     // calls will save.
-    #[cfg(target_arch = "s390x")]
     unsafe {
         asm!(
             "svc 0",
@@ -181,11 +234,7 @@ pub unsafe fn vfork(namespaces: c_int, child: Child, argument: *mut c_void) -> R
             in("r9") argument,
         );
     }
-    // A pid is below 2^22, and an error number below 4096.
-    match answer as c_int {
-        error if error < 0 => Err(Errno::from_raw(-error)),
-        pid => Ok(pid),
-    }
+    answer
 }
 
 #[cfg(all(test, target_arch = "x86_64"))]
