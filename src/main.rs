@@ -24,7 +24,7 @@
 //! - [`cli`]: reads the command line into a [`config`]
 //!   - `cli/options`: a table of the options; `cli/values`: their values
 //!   - `cli/expand`: variables in the workload's arguments; `cli/explain`: what would be done
-//!   - `cli/persona`: the names that podinit can be called by
+//!   - `cli/persona`: the names that podinit can be called by; `cli/texts`: its help and its license
 //! - [`user`]: looks up the user of `--user`
 //!
 //! In place of all that:

@@ -13,9 +13,9 @@ use crate::quoted::Quoted;
 use crate::sys::entry::Vector;
 use crate::sys::session::Session;
 
-/// A line `KEY: VALUE` for each thing that decides what `command` does, always in this order. Several values are separated by
-/// spaces; `none` is for what is not there or stays as it is. Of the environment it has names alone, and the arguments are
-/// as they were given: both may hold secrets.
+/// A line `KEY: VALUE` for each thing that decides what `command` does, always in this order. Several values are separated
+/// by spaces; `none` is for what is not there or stays as it is. Of the environment it has names alone, and the arguments
+/// are as they were given: both may hold secrets.
 pub fn explain(persona: &Persona, args: Vector, command: &Command, config: &Config) -> String {
     let mut table = Table(String::new());
     let mut words = args.iter();

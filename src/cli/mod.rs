@@ -4,6 +4,7 @@ mod expand;
 mod explain;
 mod options;
 pub mod persona;
+mod texts;
 pub mod values;
 
 use std::ffi::{CStr, OsStr};
@@ -20,26 +21,8 @@ use expand::expand;
 use explain::explain;
 use options::{Chosen, Name, Opt, Options};
 use persona::{OPTIONS_VARIABLE, Persona, single_child};
+use texts::{HELP_TEXT, LICENSE_TEXT};
 use values::{AnyTarget, duration, remap, rewrite, target, umask, watch};
-
-const HELP: &str = include_str!("help.txt");
-const LICENSE: &str = concat!(
-    "podinit may be used under the Apache License, Version 2.0\n",
-    "(https://www.apache.org/licenses/LICENSE-2.0), or under the following one,\n",
-    "as you prefer.\n\n",
-    include_str!("../../LICENSE-MIT"),
-);
-
-// By the names of these packaging/layout.ld keeps the texts out of what is mapped at every start.
-/// What `--help` prints.
-static HELP_TEXT: [u8; HELP.len()] = bytes(HELP);
-/// What `--license` prints.
-static LICENSE_TEXT: [u8; LICENSE.len()] = bytes(LICENSE);
-
-/// The bytes of `text`, which are `N`.
-const fn bytes<const N: usize>(text: &str) -> [u8; N] {
-    *text.as_bytes().first_chunk().expect("as many bytes as the text has")
-}
 
 /// What to do.
 #[derive(Debug, PartialEq, Eq)]
@@ -293,6 +276,7 @@ mod tests {
     use std::time::Duration;
 
     use super::options::OPTIONS;
+    use super::texts::HELP;
     use super::*;
     use crate::config::{PodTarget, Remap, Rewrite};
     use crate::sys::session::Session;
@@ -606,7 +590,7 @@ mod tests {
             &["podinit", "-e", "+1", "x"],
             &["podinit", "-e", "", "x"],
             &["podinit", "-p", "NOPE", "x"],
-            &["podinit", "--target", "nobody", "x"],
+            &["podinit", "--target", "neither", "x"],
             &["podinit", "--verbose=1", "x"],
             &["podinit", "-e"],
             &["podinit", "--pause", "x"],
