@@ -19,8 +19,8 @@ fn place(path: &str) -> (BorrowedFd<'static>, &str) {
     }
 }
 
-/// Opens a file or a directory to be read, without waiting: open(2) of a FIFO would wait for a writer, also of one in a file
-/// system that is mounted over /proc, beyond every deadline.
+/// Opens a file or a directory to be read, without waiting: open(2) of a FIFO would wait for a writer, also of one in a
+/// file system that is mounted over /proc, beyond every deadline.
 ///
 /// # Errors
 /// What open(2) says.

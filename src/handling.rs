@@ -51,7 +51,8 @@ pub fn handles(pid: Pid, signal: Signal) -> bool {
     look().is_some_and(|now| handling(before.as_ref(), &now, signal) == Handling::Handles)
 }
 
-/// How long to look at a process that blocks a signal and does not sleep: a fork of dash, Python or glibc takes microseconds.
+/// How long to look at a process that blocks a signal and does not sleep: a fork of dash, Python or glibc takes
+/// microseconds.
 const LOOKS: u32 = 10;
 const MILLISECONDS_BETWEEN: u8 = 10;
 

@@ -235,7 +235,8 @@ pub fn mount_id(mountinfo: &[u8]) -> Option<u32> {
 
 /// What /proc shows of the processes in this PID namespace.
 pub struct Processes {
-    /// Those that have not exited, or all of them. (A list, since an iterator would be compiled anew for each of its users.)
+    /// Those that have not exited, or all of them. (A list, since an iterator would be compiled anew for each of its
+    /// users.)
     pub shown: Vec<Stat>,
     /// Why there may be more: what could not be read. (What `hidepid` hides raises no error.)
     pub unread: Option<Errno>,
@@ -338,7 +339,8 @@ mod tests {
 
     #[test]
     fn status() {
-        let text = "Name:\ta\\nb c\nUmask:\t0022\nState:\tS (sleeping)\nUid:\t1\t2\t3\t4\nSigBlk:\t0000000000000001\nSigCgt:\t8000000000004000\n";
+        let text = "Name:\ta\\nb c\nUmask:\t0022\nState:\tS (sleeping)\nUid:\t1\t2\t3\t4\n\
+                    SigBlk:\t0000000000000001\nSigCgt:\t8000000000004000\n";
         let status = Status::parse(text.as_bytes()).unwrap();
         assert_eq!(
             (str::from_utf8(&status.name), status.state, status.uids),

@@ -73,8 +73,9 @@ impl Received {
         Some(Received { signal, origin, sender, uid: info.ssi_uid })
     }
 
-    /// Whether init caused it itself: a log line that is written to a pipe without a reader, or to a file at its size limit,
-    /// raises SIGPIPE or SIGXFSZ in the writer; and the kernel sends SIGXCPU to a process that has used its RLIMIT_CPU.
+    /// Whether init caused it itself: a log line that is written to a pipe without a reader, or to a file at its size
+    /// limit, raises SIGPIPE or SIGXFSZ in the writer; and the kernel sends SIGXCPU to a process that has used its
+    /// RLIMIT_CPU.
     pub fn is_own(self, own: Pid) -> bool {
         match self.signal {
             Signal::PIPE | Signal::XFSZ => self.origin == Origin::Process && self.sender == Some(own),

@@ -35,7 +35,8 @@ pub struct TerminationLog(Option<&'static mut Open>);
 struct Open {
     file: OwnedFd,
     notes: String,
-    /// The file where the memory cgroup's OOM kills are counted, and how many there were; the highest number if that is not known.
+    /// The file where the memory cgroup's OOM kills are counted, and how many there were; the highest number if that is not
+    /// known.
     counter: String,
     before: u64,
 }
@@ -59,8 +60,8 @@ impl TerminationLog {
         }
     }
 
-    /// Writes how the main process exited, what has been noted, and how many OOM kills there were; or, if it was not started,
-    /// the line on stderr that says why.
+    /// Writes how the main process exited, what has been noted, and how many OOM kills there were; or, if it was not
+    /// started, the line on stderr that says why.
     pub fn write(&self, end: Option<End>) {
         if let Some(open) = &self.0 {
             open.write(end);

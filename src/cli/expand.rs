@@ -10,8 +10,8 @@ use crate::sys::entry::Vector;
 const FORMS: &str = "--expand-env takes ${NAME}, ${NAME:-DEFAULT}, and $$ for $";
 
 /// Expands each argument from number `program` on by variables of `env`, and puts it in its place: `${NAME}` is the value;
-/// `${NAME:-DEFAULT}` is DEFAULT if there is no value, or an empty one, as in a shell; and `$$` is `$`. A `$` before any other
-/// character stays, `$NAME` and `$(` included.
+/// `${NAME:-DEFAULT}` is DEFAULT if there is no value, or an empty one, as in a shell; and `$$` is `$`. A `$` before any
+/// other character stays, `$NAME` and `$(` included.
 ///
 /// # Errors
 /// The variable that is not set, or the forms that there are; and the argument.
@@ -66,8 +66,8 @@ fn value(inside: &[u8], env: Vector) -> Result<&[u8], Problem<'_>> {
     }
 }
 
-/// Whether it is a name as a shell has it, or one with dots, which Kubernetes takes too. One with a dash is none: to a shell
-/// `${A-B}` is a default.
+/// Whether it is a name as a shell has it, or one with dots, which Kubernetes takes too. One with a dash is none: to a
+/// shell `${A-B}` is a default.
 fn is_name(name: &str) -> bool {
     let is_part = |byte| matches!(byte, b'_' | b'.' | b'0'..=b'9' | b'A'..=b'Z' | b'a'..=b'z');
     name.bytes().all(is_part) && name.bytes().next().is_some_and(|first| !first.is_ascii_digit())

@@ -1,8 +1,8 @@
 //! `--diagnose`: what a person on call wants to know of a container or a pod. It reads /proc and its own cgroup, sends
 //! nothing and changes nothing, and shows no argument and no environment of any process.
 //!
-//! [`facts`] reads, [`findings`] decides, [`output`] writes, by [`template`]. All of it runs once, and then the process exits: so what is
-//! allocated is leaked, which needs no code.
+//! [`facts`] reads, [`findings`] decides, [`output`] writes, by [`template`]. All of it runs once, and then the process
+//! exits: so what is allocated is leaked, which needs no code.
 
 pub mod facts;
 pub mod findings;

@@ -70,9 +70,9 @@ impl MainProcess {
         end(self.held.as_ref()?.exit_status()?)
     }
 
-    /// Has the kernel reap, now that the first orphan has exited: `child`, unless that is the main process itself. It is also
-    /// the one by which init sees that the kernel says of a reaped child how it exited; no version is asked for. What has
-    /// exited before is still for init to reap. A SIGCHLD of a sender's own making, or for a child that has been reaped
+    /// Has the kernel reap, now that the first orphan has exited: `child`, unless that is the main process itself. It is
+    /// also the one by which init sees that the kernel says of a reaped child how it exited; no version is asked for. What
+    /// has exited before is still for init to reap. A SIGCHLD of a sender's own making, or for a child that has been reaped
     /// already, says nothing. Where there are no pidfds, init reaps.
     pub fn let_kernel_reap(&mut self, child: Option<Pid>) {
         let Some(orphan) = child.filter(|child| self.kernel_may_reap && *child != self.pid) else { return };

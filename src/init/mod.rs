@@ -56,8 +56,8 @@ pub fn run(start: &Start, config: &Config, program: usize) -> u8 {
     }
 }
 
-/// Starts the workload and returns how its main process exited; or init's exit status, after a line on stderr, if it could not
-/// be started.
+/// Starts the workload and returns how its main process exited; or init's exit status, after a line on stderr, if it could
+/// not be started.
 fn start_and_attend(
     start: &Start,
     config: &Config,

@@ -143,8 +143,8 @@ impl Remaining {
         now.id.start < since || self.is_member(now)
     }
 
-    /// The `chosen` ones of the remaining processes, for [`Remaining::note_terminated`]: to be called right before SIGTERM is
-    /// sent to them. Those that have exited are forgotten.
+    /// The `chosen` ones of the remaining processes, for [`Remaining::note_terminated`]: to be called right before SIGTERM
+    /// is sent to them. Those that have exited are forgotten.
     pub fn about_to_terminate(&mut self, chosen: &dyn Fn(&Stat) -> bool) -> Vec<Terminated> {
         let since = ticks_since_boot();
         let members = self.members();
@@ -226,8 +226,8 @@ impl Remaining {
         }
     }
 
-    /// Sends `signal` to the `chosen` ones of the remaining processes, as far as they handle it: most signals kill a process
-    /// that does not.
+    /// Sends `signal` to the `chosen` ones of the remaining processes, as far as they handle it: most signals kill a
+    /// process that does not.
     pub fn send_to_handlers(&self, signal: Signal, queued: Option<Queued>, chosen: &dyn Fn(&Stat) -> bool) {
         let since = ticks_since_boot();
         for stat in self.members().iter().filter(|stat| chosen(stat)) {

@@ -17,8 +17,8 @@ use crate::signal::{Signal, SignalSet};
 use crate::sys::process::Pid;
 use crate::termination_log::TerminationLog;
 
-/// How long to wait for processes that have been sent SIGKILL, so that they are reaped. One that waits for a disk exits late,
-/// and one of another user may not be signalled at all.
+/// How long to wait for processes that have been sent SIGKILL, so that they are reaped. One that waits for a disk exits
+/// late, and one of another user may not be signalled at all.
 pub const PATIENCE: Duration = Duration::from_secs(1);
 
 /// How long signals that were queued before the main process's exit may delay the stop.
@@ -59,7 +59,8 @@ impl Stop<'_> {
                 // The SIGCHLD may have to wait for its turn in a flood of other signals.
                 reap(None, self.config.warn_reaped);
                 if looks.is_due() {
-                    // One that a killed process was starting, or that has entered since. Not at each SIGCHLD: /proc is read.
+                    // One that a killed process was starting, or that has entered since. Not at each SIGCHLD: /proc is
+                    // read.
                     self.remaining.send(Signal::KILL);
                     looks = Looks::NONE;
                 }

@@ -3,8 +3,8 @@
 //!
 //! A container's processes enter from outside, so their parent is outside the PID namespace (PPid 0). The first one of a
 //! container leads it; later ones are `kubectl exec` sessions and the like. Containers are distinguished by their cgroups,
-//! which every process may read; those in init's own cgroup (a rootless podman with cgroup v1 puts all there) by their mount
-//! namespaces.
+//! which every process may read; those in init's own cgroup (a rootless podman with cgroup v1 puts all there) by their
+//! mount namespaces.
 
 use nix::errno::Errno;
 

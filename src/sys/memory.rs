@@ -163,8 +163,8 @@ fn map(size: usize) -> *mut u8 {
     memory.cast()
 }
 
-/// Releases the memory that the code of options and failures is mapped in, where packaging/layout.ld has set that apart: the
-/// kernel maps 64 KiB around each page that is touched, and counts all of it as init's. What is needed again comes back
+/// Releases the memory that the code of options and failures is mapped in, where packaging/layout.ld has set that apart:
+/// the kernel maps 64 KiB around each page that is touched, and counts all of it as init's. What is needed again comes back
 /// from the file (madvise(2), MADV_DONTNEED).
 pub fn release_cold_code() {
     #[cfg(cold_code)]
@@ -174,7 +174,8 @@ pub fn release_cold_code() {
             static cold_code_end: u8;
         }
         let (begin, end) = (&raw const cold_code, &raw const cold_code_end);
-        // SAFETY: there is nothing but code of the file between the two, which nothing writes to; and this is no part of it.
+        // SAFETY: there is nothing but code of the file between the two, which nothing writes to; and this is no part of
+        // it.
         unsafe { libc::madvise(begin.cast_mut().cast(), end.addr() - begin.addr(), libc::MADV_DONTNEED) };
     }
 }

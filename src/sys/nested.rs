@@ -80,14 +80,14 @@ pub(super) fn enter(maps: Option<&Maps>) -> Result<(), (Step, Errno)> {
     mount(Some(c"proc"), c"/proc", Some(c"proc"), flags, none).map_err(|errno| (Step::Proc, errno))
 }
 
-/// Has the kernel kill the calling process, and so its PID namespace, when init exits. To be called after the last change of
-/// credentials, which would undo it. Where init has exited already, so does the process.
+/// Has the kernel kill the calling process, and so its PID namespace, when init exits. To be called after the last change
+/// of credentials, which would undo it. Where init has exited already, so does the process.
 #[inline(never)]
 pub(super) fn die_with_init() {
     let _ = signal_on_parent_death(Signal::KILL);
     fence(Ordering::SeqCst);
-    // An exiting init writes this first, and looks for children to signal later. (Its pid is of no use: inside, the parent's
-    // is 0 before and after.)
+    // An exiting init writes this first, and looks for children to signal later. (Its pid is of no use: inside, the
+    // parent's is 0 before and after.)
     if INIT_LIVES.load(Ordering::Relaxed) == 0 {
         // SAFETY: the process exits here, and runs none of init's exit handlers.
         unsafe { libc::_exit(0) }

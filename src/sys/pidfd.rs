@@ -86,8 +86,8 @@ impl PidFd {
         self.send_info(0, ptr::null(), 0).is_ok()
     }
 
-    /// The exit status of a process that has been reaped, as wait(2) has it. `None` if it has not been reaped, or the kernel
-    /// does not say (before Linux 6.15).
+    /// The exit status of a process that has been reaped, as wait(2) has it. `None` if it has not been reaped, or the
+    /// kernel does not say (before Linux 6.15).
     pub fn exit_status(&self) -> Option<i32> {
         let mut info = Info { mask: EXIT, ..Info::default() };
         // SAFETY: the kernel writes at most as many bytes as the request says, which is the size of `Info`.

@@ -217,8 +217,8 @@ pub fn is_subreaper() -> bool {
     prctl::get_child_subreaper() == Ok(true)
 }
 
-/// Has the kernel send `signal` to init when its parent exits, by PR_SET_PDEATHSIG of prctl(2). nix's function does not take
-/// real-time signals.
+/// Has the kernel send `signal` to init when its parent exits, by PR_SET_PDEATHSIG of prctl(2). nix's function does not
+/// take real-time signals.
 ///
 /// # Errors
 /// What prctl(2) says.

@@ -175,8 +175,8 @@ pub fn discard_pending(signal: Signal) {
 pub fn receive(set: SignalSet, timeout: Duration) -> Result<Option<libc::signalfd_siginfo>, Errno> {
     // The kernel's timespec for this call, on 32-bit machines too.
     let timeout = [timeout.as_secs() as libc::c_long, libc::c_long::from(timeout.subsec_nanos() as i32)];
-    // SAFETY: the set is 8 bytes, as the size says; both structs are plain numbers, for which zeros will do; and si_code says
-    // which fields of the union the kernel has written.
+    // SAFETY: the set is 8 bytes, as the size says; both structs are plain numbers, for which zeros will do; and si_code
+    // says which fields of the union the kernel has written.
     unsafe {
         let mut info: libc::siginfo_t = std::mem::zeroed();
         let (set, size) = (&raw const set, size_of::<SignalSet>());
