@@ -130,7 +130,7 @@ pub fn write_stderr_nowait(line: &[u8]) -> Result<usize, Errno> {
     // of -1 means the current position.
     // SAFETY: the iovec covers `line`, which is only read.
     let answer =
-        unsafe { libc::syscall(libc::SYS_pwritev2, STDERR, &iov, 1, -1_i64, -1_i64, libc::RWF_NOWAIT) };
+        unsafe { libc::syscall(libc::SYS_pwritev2, STDERR, &iov, 1, -1_isize, -1_isize, libc::RWF_NOWAIT) };
     match check(answer) {
         Err(Errno::EAGAIN) if is_regular_file(standard(STDERR)) != Ok(true) => Err(Errno::EAGAIN),
         // A file that needs the disk first; a terminal, which does not know RWF_NOWAIT; a pipe or a socket before

@@ -36,7 +36,7 @@ pub fn own_uid() -> u32 {
 
 /// Empties the bounding set of capabilities, by PR_CAPBSET_DROP of prctl(2), if init has CAP_SETPCAP.
 pub fn give_up_bounds() {
-    for capability in 0..64_u64 {
+    for capability in 0..64_usize {
         // SAFETY: this prctl takes numbers. EINVAL: the kernel knows no more of them.
         if unsafe { libc::prctl(libc::PR_CAPBSET_DROP, capability, 0, 0, 0) } != 0 {
             return;

@@ -215,7 +215,8 @@ impl Queued {
     pub(super) fn info(self, signal: Signal) -> QueuedInfo {
         let Queued { value, sender, uid } = self;
         let (signo, code) = (signal.number(), libc::SI_QUEUE);
-        QueuedInfo { signo, errno: 0, code, gap: 0, sender, uid, value, padding: [0; 12] }
+        let (gap, value, padding) = ([0; GAP], value as usize, [0; PADDING]);
+        QueuedInfo { signo, errno: 0, code, gap, sender, uid, value, padding }
     }
 }
 
@@ -231,20 +232,22 @@ pub fn queue(pid: Pid, signal: Signal, queued: Queued) -> Result<(), Errno> {
     check(answer).map(|_| ())
 }
 
-/// siginfo_t of a queued signal, on 64-bit Linux (`_rt` of the union in asm-generic/siginfo.h).
+/// siginfo_t of a queued signal (`_rt` of the union in asm-generic/siginfo.h).
 #[repr(C, align(8))]
 pub(super) struct QueuedInfo {
     signo: i32,
     errno: i32,
     code: i32,
-    /// The union that follows starts at offset 16.
-    gap: u32,
+    /// The union that follows is aligned as a pointer is.
+    gap: [u32; GAP],
     sender: u32,
     uid: u32,
-    value: u64,
-    padding: [u64; 12],
+    value: usize,
+    padding: [u32; PADDING],
 }
 
+const GAP: usize = size_of::<usize>() / size_of::<u32>() - 1;
+const PADDING: usize = 26 - 2 * GAP;
 const _: () = assert!(size_of::<QueuedInfo>() == size_of::<libc::siginfo_t>());
 
 #[cfg(test)]
