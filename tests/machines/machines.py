@@ -3,19 +3,36 @@ import os
 import pathlib
 import subprocess
 import time
+import typing
 
 import cache
 import initramfs
 import packages
 import results
 
+
+class Architecture(typing.NamedTuple):
+    """What is of its own for a machine."""
+    name: str  # that of packaging/build --machine
+    kernel: str  # the package, without `linux-image-`
+    emulator: str  # qemu's name for it
+    package: str  # qemu's
+    emulated: list  # qemu's machine and processor where there is no KVM
+    console: str
+    busybox: str = "bookworm"  # the Debian that has it
+
+
+# By Debian's name.
 ARCHITECTURES = {
-    # By Debian's name: by uname's, the package of qemu, its machine and processor where there is no KVM, the console.
-    "amd64": ("x86_64", "qemu-system-x86", ["-machine", "pc", "-cpu", "Nehalem"], "ttyS0"),
-    "arm64": ("aarch64", "qemu-system-arm", ["-machine", "virt", "-cpu", "cortex-a57"], "ttyAMA0"),
+    "amd64": Architecture("x86_64", "amd64", "x86_64", "qemu-system-x86", ["-machine", "pc", "-cpu", "Nehalem"], "ttyS0"),
+    "i386": Architecture("i686", "686-pae", "i386", "qemu-system-x86", ["-machine", "pc", "-cpu", "n270"], "ttyS0"),
+    "arm64": Architecture("aarch64", "arm64", "aarch64", "qemu-system-arm",
+                          ["-machine", "virt", "-cpu", "cortex-a57"], "ttyAMA0"),
+    "riscv64": Architecture("riscv64", "riscv64", "riscv64", "qemu-system-misc opensbi",
+                            ["-machine", "virt", "-cpu", "rv64"], "ttyS0", "trixie"),
 }
-# Each boot takes half a minute where it is emulated.
-LIMIT = 120
+# Each boot takes half a minute where it is emulated, and longer where other programs run.
+LIMIT = 300
 # How a boot is to end: PID 1 exits, so that the kernel panics and says its exit status, or it restarts the machine.
 BOOTS = [
     ("exit status", "rdinit=/podinit -- /bin/sh -c \"exit 7\"", 7, 0),
@@ -28,33 +45,36 @@ BOOTS = [
 class Machine:
     def __init__(self, name, suite, architecture):
         self.name, self.suite, self.architecture = name, suite, architecture
+        self.own = ARCHITECTURES[architecture]
 
     def podinit(self, chosen):
-        uname = ARCHITECTURES[self.architecture][0]
-        if uname == os.uname().machine:
+        if self.own.name == os.uname().machine:
             return chosen.podinit
-        path = chosen.podinit.with_name(f"podinit-{uname}")
+        path = chosen.podinit.with_name(f"podinit-{self.own.name}")
         if not path.exists():
-            raise cache.CannotBeMade(f"needs {path.name}: packaging/build --machine={uname}")
+            raise cache.CannotBeMade(f"needs {path.name}: packaging/build --machine={self.own.name}")
         return path
 
     def qemu(self):
-        uname, package, emulated, console = ARCHITECTURES[self.architecture]
-        cache.needs(f"qemu-system-{uname}", package)
-        native = uname == os.uname().machine and os.access("/dev/kvm", os.W_OK)
+        own = self.own
+        cache.needs(f"qemu-system-{own.emulator}", own.package)
+        native = own.name == os.uname().machine and os.access("/dev/kvm", os.W_OK)
         # Its kernels are to be made for it: those of a Debian do not boot.
         if native and not pathlib.Path("/sys/module/kvm_pvm").exists():
-            emulated = [*emulated[:2], "-accel", "kvm", "-cpu", "host"]
+            emulated = [*own.emulated[:2], "-accel", "kvm", "-cpu", "host"]
         else:
-            emulated = [*emulated, "-accel", "tcg,thread=multi"]
-        return ["nice", f"qemu-system-{uname}", *emulated, "-m", "1024", "-smp", "2", "-nodefaults", "-no-reboot",
-                "-display", "none", "-nic", "none"], console
+            emulated = [*own.emulated, "-accel", "tcg,thread=multi"]
+        return ["nice", f"qemu-system-{own.emulator}", *emulated, "-m", "1024", "-smp", "2", "-nodefaults", "-no-reboot",
+                "-display", "none", "-nic", "none"], own.console
+
+    def kernel(self):
+        return packages.kernel(self.suite, self.architecture, self.own.kernel)
 
     def boot(self, initrd, arguments, console):
         """What it prints until it is off, with the kernel's messages in it."""
         qemu, tty = self.qemu()
         line = f"console={tty} quiet loglevel=1 panic=-1 mitigations=off no_timer_check {arguments}"
-        kernel, _ = packages.kernel(self.suite, self.architecture)
+        kernel, _ = self.kernel()
         command = [*qemu, "-kernel", kernel, "-initrd", initrd, "-append", line, "-serial", f"file:{console}"]
         try:
             subprocess.run(command, stdin=subprocess.DEVNULL, check=True, timeout=LIMIT)
@@ -64,12 +84,12 @@ class Machine:
 
     def run(self, chosen):
         """Yields a row of the table for each boot."""
-        podinit, busybox = self.podinit(chosen), packages.busybox(self.architecture)
+        podinit, busybox = self.podinit(chosen), packages.busybox(self.own.busybox, self.architecture)
         cache.needs("cpio", "cpio")
         initrd = chosen.log(f"{self.name}.cpio")
         with open(initrd, "wb") as archive:
             initramfs.small(archive, podinit, busybox)
-        _, release = packages.kernel(self.suite, self.architecture)
+        _, release = self.kernel()
         for what, arguments, status, least in BOOTS:
             began = time.monotonic()
             output = self.boot(initrd, arguments, chosen.log(f"{self.name}-{what.replace(' ', '-')}"))

@@ -56,13 +56,13 @@ def unpacked(name, suite, architecture, package, kept, *depends):
     return file
 
 
-def kernel(suite, architecture):
+def kernel(suite, architecture, name):
     """The path of a kernel, and its release."""
     # From Linux 7 on the file is in a package of its own.
-    file = unpacked(f"{suite}-{architecture}-kernel", suite, architecture, f"linux-image-{architecture}",
-                    ["boot/vmlinuz-*", "usr/lib/modules/*/vmlinuz"], r"linux-image-[0-9]\S*", r"linux-binary-[0-9]\S*")
-    return file, re.fullmatch("boot-vmlinuz-(.*)|usr-lib-modules-(.*)-vmlinuz", file.name).expand(r"\1\2")
+    file = unpacked(f"{suite}-{architecture}-kernel", suite, architecture, f"linux-image-{name}",
+                    ["boot/vmlinu[xz]-*", "usr/lib/modules/*/vmlinuz"], r"linux-image-[0-9]\S*", r"linux-binary-[0-9]\S*")
+    return file, re.fullmatch("boot-vmlinu[xz]-(.*)|usr-lib-modules-(.*)-vmlinuz", file.name).expand(r"\1\2")
 
 
-def busybox(architecture):
-    return unpacked(f"busybox-{architecture}", "bookworm", architecture, "busybox-static", ["bin/busybox"])
+def busybox(suite, architecture):
+    return unpacked(f"busybox-{architecture}", suite, architecture, "busybox-static", ["bin/busybox", "usr/bin/busybox"])
