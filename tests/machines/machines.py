@@ -28,6 +28,8 @@ ARCHITECTURES = {
     "i386": Architecture("i686", "686-pae", "i386", "qemu-system-x86", ["-machine", "pc", "-cpu", "n270"], "ttyS0"),
     "arm64": Architecture("aarch64", "arm64", "aarch64", "qemu-system-arm",
                           ["-machine", "virt", "-cpu", "cortex-a57"], "ttyAMA0"),
+    "armhf": Architecture("armv7", "armmp", "arm", "qemu-system-arm",
+                          ["-machine", "virt", "-cpu", "cortex-a15"], "ttyAMA0"),
     "riscv64": Architecture("riscv64", "riscv64", "riscv64", "qemu-system-misc opensbi",
                             ["-machine", "virt", "-cpu", "rv64"], "ttyS0", "trixie"),
 }
