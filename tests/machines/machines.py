@@ -22,6 +22,8 @@ class Architecture(typing.NamedTuple):
     busybox: str = "bookworm"  # the Debian that has it
 
 
+# What the emulation of a POWER9 says that it does not have.
+NO_MITIGATIONS = "cap-cfpc=broken,cap-sbbc=broken,cap-ibs=broken,cap-ccf-assist=off"
 # By Debian's name.
 ARCHITECTURES = {
     "amd64": Architecture("x86_64", "amd64", "x86_64", "qemu-system-x86", ["-machine", "pc", "-cpu", "Nehalem"], "ttyS0"),
@@ -30,6 +32,8 @@ ARCHITECTURES = {
                           ["-machine", "virt", "-cpu", "cortex-a57"], "ttyAMA0"),
     "armhf": Architecture("armv7", "armmp", "arm", "qemu-system-arm",
                           ["-machine", "virt", "-cpu", "cortex-a15"], "ttyAMA0"),
+    "ppc64el": Architecture("ppc64le", "powerpc64le", "ppc64", "qemu-system-ppc",
+                            ["-machine", f"pseries,{NO_MITIGATIONS}", "-cpu", "power9"], "hvc0"),
     "riscv64": Architecture("riscv64", "riscv64", "riscv64", "qemu-system-misc opensbi",
                             ["-machine", "virt", "-cpu", "rv64"], "ttyS0", "trixie"),
 }
