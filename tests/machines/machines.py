@@ -34,6 +34,8 @@ ARCHITECTURES = {
                           ["-machine", "virt", "-cpu", "cortex-a15"], "ttyAMA0"),
     "ppc64el": Architecture("ppc64le", "powerpc64le", "ppc64", "qemu-system-ppc",
                             ["-machine", f"pseries,{NO_MITIGATIONS}", "-cpu", "power9"], "hvc0"),
+    "s390x": Architecture("s390x", "s390x", "s390x", "qemu-system-misc",
+                          ["-machine", "s390-ccw-virtio", "-cpu", "max"], "ttysclp0"),
     "riscv64": Architecture("riscv64", "riscv64", "riscv64", "qemu-system-misc opensbi",
                             ["-machine", "virt", "-cpu", "rv64"], "ttyS0", "trixie"),
 }
