@@ -11,8 +11,10 @@ use crate::sys::process::Pid;
 /// What a process does with a signal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Handling {
-    /// It has a handler for it, or waits for it.
+    /// It has a handler for it.
     Handles,
+    /// It blocks it, and waits for it.
+    Waits,
     /// It ignores it, or leaves it to the default action.
     DoesNot,
     /// It blocks it, and it takes another look to say whether it waits for it.
@@ -29,15 +31,15 @@ pub enum Handling {
 /// interruptibly, at two looks in a row: the kernel writes the state into a status before the mask, and a process that
 /// wakes up in between seems to sleep.
 pub fn handling(before: Option<&Status>, now: &Status, signal: Signal) -> Handling {
-    if handles_everything(&now.name) {
-        return Handling::Handles;
+    if waits_for_everything(&now.name) {
+        return Handling::Waits;
     }
     match now.blocked_and_caught {
         None => Handling::Unknown,
         Some([_, caught]) if caught.contains(signal) => Handling::Handles,
         Some([blocked, _]) if !blocked.contains(signal) => Handling::DoesNot,
         Some(_) if waits_for(now, signal) && before.is_some_and(|before| waits_for(before, signal)) => {
-            Handling::Handles
+            Handling::Waits
         }
         Some(_) => Handling::LookAgain,
     }
@@ -48,7 +50,9 @@ pub fn handling(before: Option<&Status>, now: &Status, signal: Signal) -> Handli
 pub fn handles(pid: Pid, signal: Signal) -> bool {
     let look = || Status::read(pid).ok();
     let before = look();
-    look().is_some_and(|now| handling(before.as_ref(), &now, signal) == Handling::Handles)
+    let now = look();
+    let handling = now.map(|now| handling(before.as_ref(), &now, signal));
+    matches!(handling, Some(Handling::Handles | Handling::Waits))
 }
 
 /// How long to look at a process that blocks a signal and does not sleep: a fork of dash, Python or glibc takes
@@ -119,11 +123,10 @@ pub fn effects(pid: Pid, signals: &[Signal], effects: &mut [Effect]) -> Option<S
     // The last number is its pid in its own PID namespace.
     let is_pid_1 =
         pid.get() == 1 || status_field(&text, "NSpid:\t").is_some_and(|pids| pids.ends_with(b"\t1"));
-    let caught = status.blocked_and_caught.map_or(SignalSet::NONE, |[_, caught]| caught);
     for ((effect, handling), signal) in effects.iter_mut().zip(found).zip(signals) {
         *effect = match handling {
-            Handling::Handles if caught.contains(*signal) => Effect::Handled,
-            Handling::Handles => Effect::Waits,
+            Handling::Handles => Effect::Handled,
+            Handling::Waits => Effect::Waits,
             Handling::LookAgain => Effect::Blocked,
             Handling::Unknown => Effect::Unknown,
             Handling::DoesNot if ignored.contains(*signal) => Effect::Ignored,
@@ -139,7 +142,7 @@ fn waits_for(status: &Status, signal: Signal) -> bool {
 }
 
 /// These sit in sigtimedwait(2), where the kernel shows what is awaited neither as blocked nor as caught.
-pub fn handles_everything(name: &[u8]) -> bool {
+pub fn waits_for_everything(name: &[u8]) -> bool {
     name == b"tini" || name == b"docker-init" || name.starts_with(b"tini-")
 }
 
@@ -166,7 +169,7 @@ mod tests {
         let of = |before: Option<&Status>, now: &Status| handling(before, now, Signal::HUP);
         let (asleep, unblocked) = (status("sh", 'S', 1, 0), status("sh", 'S', 0, 0));
         assert_eq!(of(None, &asleep), Handling::LookAgain);
-        assert_eq!(of(Some(&asleep), &asleep), Handling::Handles);
+        assert_eq!(of(Some(&asleep), &asleep), Handling::Waits);
         assert_eq!(of(Some(&asleep), &unblocked), Handling::DoesNot);
         assert_eq!(of(Some(&unblocked), &asleep), Handling::LookAgain);
         for state in ['R', 'D', 'T', 't', 'Z'] {
@@ -177,12 +180,12 @@ mod tests {
     }
 
     #[test]
-    fn tini_handles_everything() {
+    fn tini_waits_for_everything() {
         for (name, expected) in [
-            ("tini", Handling::Handles),
-            ("tini-static", Handling::Handles),
-            ("tini-amd64", Handling::Handles),
-            ("docker-init", Handling::Handles),
+            ("tini", Handling::Waits),
+            ("tini-static", Handling::Waits),
+            ("tini-amd64", Handling::Waits),
+            ("docker-init", Handling::Waits),
             ("tinyproxy", Handling::DoesNot),
             (" tini", Handling::DoesNot),
         ] {

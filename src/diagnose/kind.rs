@@ -1,7 +1,7 @@
 //! What kind of program PID 1 is.
 
 use super::template::item;
-use crate::handling::handles_everything;
+use crate::handling::waits_for_everything;
 use crate::sys::fd::read_link;
 
 /// What kind of program PID 1 is.
@@ -21,7 +21,7 @@ pub enum Kind {
     Unknown,
 }
 
-/// The names of those that are no apps, and the kind of each. (tini's names are in [`handles_everything`].)
+/// The names of those that are no apps, and the kind of each. (tini's names are in [`waits_for_everything`].)
 const NAMES: &str = "podinit~pause~pod~catatonit~podman-init~dumb-init~sh~bash~dash~ash";
 static KINDS: [Kind; 10] = [
     Kind::Podinit,
@@ -40,7 +40,7 @@ static KINDS: [Kind; 10] = [
 pub fn kind_of(name: &[u8]) -> Kind {
     match KINDS.iter().enumerate().find(|(index, _)| item(NAMES, *index).as_bytes() == name) {
         Some((_, kind)) => *kind,
-        None if handles_everything(name) => Kind::Tini,
+        None if waits_for_everything(name) => Kind::Tini,
         None => Kind::App,
     }
 }

@@ -11,7 +11,7 @@ use crate::config::PodTarget;
 use crate::handling::{Handling, handling};
 use crate::procfs::{Identity, Named, Status};
 use crate::received::{Origin, Received};
-use crate::signal::Signal;
+use crate::signal::{Signal, SignalSet};
 
 /// How long leaders are looked at again that block a signal and do not sleep, for each signal. A fork blocks for less than
 /// a millisecond; one under load may take longer.
@@ -77,9 +77,10 @@ impl Pod<'_> {
         received: Received,
     ) -> bool {
         // Nothing is kept of leaders that have exited.
-        for list in [&mut self.refused, &mut self.undecided] {
-            list.retain(|id| containers.iter().any(|container| container.leader == *id));
-        }
+        let is_there = |id: &Identity| containers.iter().any(|container| container.leader == *id);
+        self.refused.retain(is_there);
+        self.undecided.retain(is_there);
+        self.waiting.retain(|(id, _)| is_there(id));
         let confined = self.is_confined(received);
         let mut others = containers;
         if first_is_own && let Some((own, behind)) = containers.split_first() {
@@ -154,17 +155,27 @@ impl Pod<'_> {
                 return Some(false);
             }
         };
-        let handling = handling(look.before.as_ref(), &now, signal);
+        let mut handling = handling(look.before.as_ref(), &now, signal);
+        let blocked = now.blocked_and_caught.map_or(SignalSet::NONE, |[blocked, _]| blocked);
         if handling == Handling::LookAgain {
-            look.before = Some(now);
-            return None;
+            // One that the signal before this one has woken, and that has not run since, is not asleep; under load, or out
+            // of its cgroup's time (cpu.max), for longer than anything could wait. A fork blocks other signals than it did.
+            if !self.waiting.contains(&(leader, blocked)) {
+                look.before = Some(now);
+                return None;
+            }
+            handling = Handling::Waits;
         }
         self.undecided.retain(|id| *id != leader);
+        if handling == Handling::Waits {
+            self.waiting.retain(|(id, _)| *id != leader);
+            self.waiting.push((leader, blocked));
+        }
         match handling {
-            Handling::Handles if confined && !now.may_be_signalled_by(self.uid) => {
+            Handling::Handles | Handling::Waits if confined && !now.may_be_signalled_by(self.uid) => {
                 debug!("{signal} from {} is not for {name}", describe_sender(received));
             }
-            Handling::Handles => {
+            Handling::Handles | Handling::Waits => {
                 debug!("{signal} for {name}");
                 self.send(leader, signal, received.origin);
                 return Some(true);

@@ -10,7 +10,7 @@ use crate::files;
 use crate::hidepid;
 use crate::procfs::{Identity, Named, Status};
 use crate::received::{Origin, Received};
-use crate::signal::Signal;
+use crate::signal::{Signal, SignalSet};
 use crate::sys::describe;
 use crate::sys::process::Pid;
 use crate::sys::signal::Everybody;
@@ -30,6 +30,8 @@ pub struct Pod<'a> {
     pub(super) refused: Vec<Identity>,
     /// Those that block a signal, and of which it is not known whether they wait for it.
     pub(super) undecided: Vec<Identity>,
+    /// Those that were seen to wait for signals, and which ones they blocked then.
+    pub(super) waiting: Vec<(Identity, SignalSet)>,
     pub(super) warned: Warned,
 }
 
@@ -46,7 +48,7 @@ pub(super) struct Warned {
 impl<'a> Pod<'a> {
     /// The pod whose PID namespace the process `own` is in, where init runs as `uid`.
     pub fn new(config: &'a Config, own: Pid, uid: u32, everybody: Option<Everybody>) -> Pod<'a> {
-        let (refused, undecided, warned) = (Vec::new(), Vec::new(), Warned::default());
+        let (refused, undecided, waiting) = (Vec::new(), Vec::new(), Vec::new());
         Pod {
             config,
             own,
@@ -56,7 +58,8 @@ impl<'a> Pod<'a> {
             is_sidecar: false,
             refused,
             undecided,
-            warned,
+            waiting,
+            warned: Warned::default(),
         }
     }
 }

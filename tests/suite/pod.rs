@@ -529,6 +529,28 @@ fn queued_values_arrive() {
 }
 
 #[test]
+fn a_leader_that_waits_receives_the_next_signal_before_it_has_run_again() {
+    let mut pod = Pod::start(&["--keep-privileges"]);
+    let init = [podinit().to_str().unwrap(), "/usr/bin/python3", &helper("receive.py"), "9"];
+    let mut app = pod.enter(ways()[0], "app", &init);
+    app.wait_for("ready");
+    let leader = outer_pid(&app);
+    queue(pod.init, 37, 0);
+    app.wait_for("got 37 -1 0 0");
+    // A stopped process does not run either.
+    kill(leader, libc::SIGSTOP);
+    eventually("it is stopped", || status_field(leader, "State").starts_with('T'));
+    for signal in [37, 38] {
+        queue(pod.init, signal, 1);
+    }
+    eventually("they are pending", || status_field(leader, "ShdPnd") == format!("{:016x}", 0b11_u64 << 36));
+    kill(leader, libc::SIGCONT);
+    for signal in [37, 38] {
+        app.wait_for(&format!("got {signal} -1 1 0"));
+    }
+}
+
+#[test]
 fn orphans_do_not_wake_the_pause_process() {
     let mut pod = Pod::start(&[]);
     let switches = |pod: &Pod| {
