@@ -82,10 +82,11 @@ impl Pod {
             let dir = self.cgroups[0].join(container);
             for dir in [&self.cgroups[0], &dir] {
                 fs::create_dir_all(dir).expect("make a cgroup");
-                // These are not inherited, and without them no process can enter.
+                // In version 1 these are not inherited, and without them no process can enter.
                 for file in ["cpuset.cpus", "cpuset.mems"] {
-                    if let (Ok(all), true) = (fs::read(dir.join("..").join(file)), apart == CPUSET) {
-                        fs::write(dir.join(file), all).expect("write it");
+                    let (all, own) = (fs::read(dir.join("..").join(file)), dir.join(file));
+                    if let (Ok(all), true) = (all, apart == CPUSET && own.exists()) {
+                        fs::write(own, all).expect("write it");
                     }
                 }
             }
