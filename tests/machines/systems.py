@@ -98,7 +98,8 @@ class System(machines.Machine):
         command, skipped = ROWS[what][0].format(runtime=self.runtime), self.skipped.get(what, {})
         if what == "suite":
             return " ".join([command, *chosen.tests, *(f"--skip={test}" for test in skipped)])
-        return command + (f" -k 'not ({' or '.join(skipped)})'" if skipped else "")
+        words = [" or ".join(chosen.tests)] * bool(chosen.tests) + [f"not ({' or '.join(skipped)})"] * bool(skipped)
+        return command + (f" -k '{' and '.join(f'({word})' for word in words)}'" if words and what == "engines" else "")
 
     def title(self, what):
         return f"starts under HUPs ({self.runtime})" if what == "starts" else what
