@@ -16,7 +16,9 @@ class Composed(Managed):
     def __init__(self, docker, file):
         self.docker = docker
         self.project = docker.name("composed")
-        self.command = ["docker-compose", f"--host={docker.socket}", f"--project-name={self.project}", f"--file={file}"]
+        # docker-compose 2 has no --host.
+        self.command = ["env", f"DOCKER_HOST={docker.socket}", "docker-compose", f"--project-name={self.project}"]
+        self.command += [f"--file={file}"]
         # The private Docker has no network, and docker-compose no option for the parent of the cgroups.
         confined = {"network_mode": "none", "cgroup_parent": docker.cgroup}
         services = {service: confined for service in self("config", "--services").split()}
