@@ -544,7 +544,7 @@ impl Cgroup {
                 return None;
             }
         };
-        let dir = hierarchy.join(format!("podinit-diagnose-{}", std::process::id()));
+        let dir = hierarchy.join(format!("podinit-diagnose-{controller}-{}", std::process::id()));
         fs::create_dir(&dir).expect("make a cgroup");
         Some(Cgroup(dir))
     }
