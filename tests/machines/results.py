@@ -39,7 +39,7 @@ def of_engines(output):
     passed = {test for test, outcome in found if outcome in ("PASSED", "XFAIL")}
     skipped = sorted({test for test, outcome in found if outcome == "SKIPPED"})
     # A test that has passed may fail to clean up.
-    failed = sorted({test for test, _ in found} - passed - set(skipped) | {test for test, outcome in found if outcome == "ERROR"})
+    failed = sorted({test for test, outcome in found if outcome in ("FAILED", "ERROR", "XPASS")})
     failed += re.findall(r"^left behind: .*", output, re.M)
     if not re.search(r"^=+ .* in [0-9.]+s", output, re.M):
         failed.append("the engines' tests themselves: they did not end")
