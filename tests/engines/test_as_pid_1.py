@@ -17,8 +17,10 @@ AS_PID_1 = ("/podinit", "--as-pid-1", "--")
 SYS_ADMIN = {"capabilities": {"add": ["SYS_ADMIN"]}}
 UNCONFINED = {"seccompProfile": {"type": "Unconfined"}}
 UNMASKED = {"procMount": "Unmasked"}
+# Not by the shell's two dollar signs, of which podman 5 makes one, as Kubernetes does.
+PID = "read -r pid others </proc/self/stat"
 # As s6-overlay's /init says it.
-INSISTS = '[ $$ = 1 ] || { echo "can only run as pid 1"; exit 100; }\n'
+INSISTS = f'{PID}; [ $pid = 1 ] || {{ echo "can only run as pid 1"; exit 100; }}\n'
 # An orphan's parent, and what signals do.
 PROGRAM = INSISTS + """
 trap 'echo "HUP received"' HUP
@@ -27,7 +29,7 @@ orphan=$(sh -c 'sleep 1000000 >/dev/null & echo $!')
 echo "its orphan's parent is $(sed -n 's/^PPid:.//p' /proc/$orphan/status)"
 while :; do sleep 0.1 & wait $!; done
 """
-ITS_PID = "echo /proc/[0-9]* $$ $(id -u)"
+ITS_PID = f"{PID}; echo /proc/[0-9]* $pid $(id -u)"
 
 
 @pytest.fixture
