@@ -114,9 +114,10 @@ def systemd(path, podinit, units):
     """What WITH_PODINIT has, systemd with its targets, and `units`: texts by the names of files in /etc/systemd/system."""
     binaries = [SYSTEMD / name for name in ("systemd", "systemd-shutdown")]
     stock = [*(SYSTEMD / "system").glob("*.target"), SYSTEMD / "system/systemd-halt.service"]
-    systemctl = shutil.which("systemctl")
-    files = {"podinit": podinit, **in_place(*binaries, *stock, *libraries(*binaries, systemctl))}
-    files["bin/systemctl"] = systemctl
+    systemctl, unshare = shutil.which("systemctl"), shutil.which("unshare")
+    files = {"podinit": podinit, **in_place(*binaries, *stock, *libraries(*binaries, systemctl, unshare))}
+    # That of busybox makes no cgroup namespace.
+    files |= {"bin/systemctl": systemctl, "bin/unshare": unshare}
     for number, (name, text) in enumerate(units.items()):
         file = files[f"etc/systemd/system/{name}"] = path.with_name(f"unit{number}")
         file.write_text(text)

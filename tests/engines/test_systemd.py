@@ -1,10 +1,11 @@
-"""Debian's systemd as PID 1 under `podinit --as-pid-1`, in a podman pod with a shared PID namespace."""
+"""Debian's systemd as PID 1 under `podinit --as-pid-1`, in a pod with a shared PID namespace, of podman and by the CRI."""
 import os
 import signal
 
 import pytest
 
 import images
+from cri_pod import CriPod
 from needs import require
 from processes import children
 from waiting import wait_until
@@ -28,29 +29,75 @@ exec /podinit --rewrite TERM:RTMIN+3 --as-pid-1 -- /lib/systemd/systemd --show-s
 """
 
 
-@pytest.fixture
-def app(scratch, podman, podinit, pause):
-    """The name of a container of a pod."""
+class Podman:
+    def __init__(self, podman, pause):
+        self.podman, self.pause, self.name = podman, pause, podman.name("systemd")
+
+    def __enter__(self):
+        self.podman("pod", "create", f"--name={self.name}", f"--infra-image={self.pause}", "--share=pid,ipc,uts",
+                    *self.podman.confine)
+        # The terminal is systemd's console. Its cgroups are below that of the container.
+        self.podman("run", "--detach", f"--pod={self.name}", f"--name={self.name}-app", *self.podman.confine, "--tty",
+                    "--cap-add=SYS_ADMIN", "--cgroupns=private", images.WITH_SYSTEMD, "sh", "-c", SCRIPT)
+        return self
+
+    def __exit__(self, *_):
+        self.podman.attempt("pod", "rm", "--force", "--time=0", self.name)
+
+    def log(self):
+        return self.podman.logs(f"{self.name}-app")
+
+    def pid(self):
+        return self.podman.pid(f"{self.name}-app")
+
+    def stop(self):
+        """The exit code."""
+        self.podman("stop", "--time=60", f"{self.name}-app")
+        return self.podman.exit_code(f"{self.name}-app")
+
+
+class Containerd:
+    def __init__(self, containerd):
+        containerd.import_once(images.WITH_SYSTEMD)
+        self.pod = CriPod(containerd)
+
+    def __enter__(self):
+        self.pod.__enter__()
+        # The CRI has no field for a cgroup namespace where cgroups are of version 1.
+        self.pod.run("app", "/bin/unshare", "--cgroup", "sh", "-c", SCRIPT, image=images.WITH_SYSTEMD,
+                     terminal=True, context={"capabilities": {"add": ["SYS_ADMIN"]}})
+        return self
+
+    def __exit__(self, *_):
+        self.pod.__exit__()
+
+    def log(self):
+        return self.pod.log("app")
+
+    def pid(self):
+        return self.pod.pid("app")
+
+    def stop(self):
+        self.pod.stop_container("app")
+        return self.pod.exit_code("app")
+
+
+@pytest.fixture(params=["podman", "containerd"])
+def app(request, scratch, podman, podinit, pause):
+    """A container of a pod."""
     require([str(images.SYSTEMD / "systemd")])
     podman.import_images([images.systemd(scratch / "systemd.tar", podinit, UNITS)])
-    pod = podman.name("systemd")
-    podman("pod", "create", f"--name={pod}", f"--infra-image={pause}", "--share=pid,ipc,uts", *podman.confine)
-    try:
-        # The terminal is systemd's console. Its cgroups are below that of the container.
-        podman("run", "--detach", f"--pod={pod}", f"--name={pod}-app", *podman.confine, "--tty", "--cap-add=SYS_ADMIN",
-               "--cgroupns=private", images.WITH_SYSTEMD, "sh", "-c", SCRIPT)
-        yield f"{pod}-app"
-    finally:
-        podman.attempt("pod", "rm", "--force", "--time=0", pod)
+    with (Podman(podman, pause) if request.param == "podman"
+          else Containerd(request.getfixturevalue("containerd"))) as app:
+        yield app
 
 
-def test_systemd_reaches_a_target_and_supervises_a_service(podman, app):
+def test_systemd_reaches_a_target_and_supervises_a_service(app):
     """systemd reaches multi-user.target, starts its service again after it was killed, and stops with the container."""
-    podman.wait_until_ready(app, lambda: "Multi-User System" in podman.logs(app))
-    podman.wait_until_ready(app, lambda: "up, of systemd" in podman.logs(app))
-    systemd, = children(podman.pid(app))
+    wait_until(lambda: "Multi-User System" in app.log(), "systemd reaches its target")
+    wait_until(lambda: "up, of systemd" in app.log(), "the service is up")
+    systemd, = children(app.pid())
     service, = children(systemd)
     os.kill(service, signal.SIGKILL)
-    wait_until(lambda: podman.logs(app).count("up, of systemd") == 2, "the service is started again")
-    podman("stop", "--time=60", app)
-    assert (podman.exit_code(app), podman.logs(app).count("stopped the app")) == (0, 2)
+    wait_until(lambda: app.log().count("up, of systemd") == 2, "the service is started again")
+    assert (app.stop(), app.log().count("stopped the app")) == (0, 2)
