@@ -552,6 +552,25 @@ fn a_leader_that_waits_receives_the_next_signal_before_it_has_run_again() {
 }
 
 #[test]
+fn a_leader_that_blocks_other_signals_than_when_it_waited_is_not_signalled() {
+    let mut pod = Pod::start(&[]);
+    let mut app = pod.enter(ways()[0], "app", &["/usr/bin/python3", &helper("blocking.py")]);
+    app.wait_for("ready");
+    let leader = outer_pid(&app);
+    eventually("it sleeps", || status_field(leader, "State").starts_with('S'));
+    kill(pod.init, libc::SIGUSR1);
+    eventually("SIGUSR1 is pending", || status_field(leader, "ShdPnd").ends_with("200"));
+    kill(pod.init, libc::SIGHUP);
+    app.wait_for("blocks it");
+    // As a fork does, but for longer than podinit looks.
+    kill(leader, libc::SIGSTOP);
+    eventually("it is stopped", || status_field(leader, "State").starts_with('T'));
+    kill(pod.init, libc::SIGUSR2);
+    pod.pause.wait_for_stderr("SIGUSR2 is not forwarded to");
+    assert!(status_field(leader, "ShdPnd").ends_with("200"));
+}
+
+#[test]
 fn orphans_do_not_wake_the_pause_process() {
     let mut pod = Pod::start(&[]);
     let switches = |pod: &Pod| {
