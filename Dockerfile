@@ -9,7 +9,7 @@ RUN apt-get update \
 WORKDIR /src
 # What does not depend on src/ comes first, so that a change of src/ leaves it as it is.
 COPY Cargo.toml Cargo.lock LICENSE-APACHE LICENSE-MIT build.rs ./
-COPY packaging/build packaging/layout.ld packaging/
+COPY packaging/build packaging/layout*.ld packaging/
 RUN packaging/build --dependencies
 COPY src src
 RUN packaging/build
