@@ -204,6 +204,11 @@ impl Process {
         Some(Process { pid, name: name(pid), role, container, uid, may, effects: found })
     }
 
+    /// `PID 7 (nginx)`, its uid, and that of this process.
+    pub fn in_words(&self, own_uid: u32) -> [&'static str; 3] {
+        [label(self.pid, self.name), digits(self.uid), digits(own_uid)]
+    }
+
     /// Whether /proc does not say what it handles (gVisor).
     fn is_unknown(&self) -> bool {
         self.role != Role::Starting && self.effects[HUP] == Effect::Unknown

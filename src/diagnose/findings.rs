@@ -4,7 +4,9 @@ use super::facts::{Facts, HIDDEN, HUP, Halted, Process, Role, TERM, label};
 use super::kind::Kind;
 use super::limits::{OOM_KILLS, PIDS, PIDS_MAX, UNLIMITED};
 use super::template::{digits, filled, item};
+use crate::config::PodTarget;
 use crate::handling::Effect;
+use crate::pod::rounds::{Sender, rounds};
 use crate::sys::process::Pid;
 
 /// Something that is wrong.
@@ -44,6 +46,11 @@ const PERMISSION: &str = concat!(
     "permission~",
     "%A runs as uid %B, and uid %C may not signal it (not permitted)~",
     "run this container as uid %B (runAsUser), or give it the capability KILL"
+);
+const PERMISSION_OF_PAUSE: &str = concat!(
+    "permission~",
+    "%A runs as uid %B, and uid %C may not signal it: kill -HUP 1 is not permitted~",
+    "send it as root with the capability KILL"
 );
 const STOPPED: &str = concat!("stopped~", "%A is stopped by a signal~", "kill -CONT %B");
 const TRACED: &str = concat!("stopped~", "%A is stopped by a debugger~", "detach the debugger");
@@ -87,21 +94,32 @@ pub fn hang_up(facts: &Facts) -> Option<Effect> {
     }
 }
 
-/// Whether PID 1 forwards to `process` a SIGHUP that this process sends, without options that say otherwise.
-pub fn is_receiver(facts: &Facts, process: &Process) -> bool {
+/// The processes that PID 1 forwards to a SIGHUP that this process sends, without options that say otherwise.
+pub fn receivers(facts: &Facts) -> Vec<&Process> {
     match facts.kind {
-        _ if hang_up(facts).is_some() => false,
-        Kind::PodinitPause => would_receive(facts, process),
+        _ if hang_up(facts).is_some() => Vec::new(),
+        Kind::PodinitPause => would_receive(facts),
         // PID 1 leads the first container.
-        _ => process.role == Role::Main && process.container == 1,
+        _ => {
+            let is_first_main = |process: &&Process| process.role == Role::Main && process.container == 1;
+            facts.processes.iter().filter(is_first_main).collect()
+        }
     }
 }
 
-/// Whether podinit as a pause process forwards it to `process`: the rule of `pod::forward` for `--target auto`.
-fn would_receive(facts: &Facts, process: &Process) -> bool {
-    let handles = |process: &Process| process.role == Role::Leader && process.handles(HUP);
-    let is_own = |process: &Process| process.container == facts.own_container;
-    handles(process) && (is_own(process) || !facts.processes.iter().any(|it| is_own(it) && handles(it)))
+/// Those that podinit as a pause process would forward it to.
+fn would_receive(facts: &Facts) -> Vec<&Process> {
+    let handles = |process: &&Process| process.role == Role::Leader && process.handles(HUP);
+    let mut leaders: Vec<&Process> = facts.processes.iter().filter(handles).collect();
+    let own = leaders.iter().position(|leader| leader.container == facts.own_container);
+    let sender = own.map_or(Sender::Elsewhere, |own| {
+        leaders.swap(0, own);
+        Sender::InFirst
+    });
+    let mut rounds = rounds(PodTarget::Auto, sender, leaders.len()).into_iter();
+    let round = rounds.find(|round| !round.is_empty()).unwrap_or_default();
+    leaders.truncate(round.end);
+    leaders.split_off(round.start)
 }
 
 /// All findings.
@@ -110,8 +128,7 @@ pub fn all(facts: &Facts) -> Vec<Finding> {
     if facts.is_pid_1 {
         all.add(ALONE, None, &[]);
     }
-    let leader = facts.processes.iter().find(|process| would_receive(facts, process));
-    if let (Some(init), Some(leader)) = (facts.init, leader)
+    if let (Some(init), Some(leader)) = (facts.init, would_receive(facts).first())
         && init.role == Role::Pause
         && hang_up(facts) == Some(Effect::Dropped)
     {
@@ -120,6 +137,9 @@ pub fn all(facts: &Facts) -> Vec<Finding> {
             Some(init.pid),
             &[label(init.pid, init.name), pid_digits(leader.pid), leader.name],
         );
+    }
+    if let Some(init) = facts.init.filter(|init| init.role == Role::Pause && !init.may) {
+        all.add(PERMISSION_OF_PAUSE, Some(init.pid), &init.in_words(facts.uid));
     }
     for process in &facts.processes {
         all.of_process(process, facts.uid);
@@ -146,8 +166,7 @@ impl Findings {
     }
 
     fn of_process(&mut self, process: &Process, own_uid: u32) {
-        let (values, pid) =
-            ([label(process.pid, process.name), digits(process.uid), digits(own_uid)], Some(process.pid));
+        let (values, pid) = (process.in_words(own_uid), Some(process.pid));
         match process.effects[TERM] {
             Effect::Dropped => self.add(DROPS_TERM, pid, &values),
             Effect::Ignored => self.add(IGNORES_TERM, pid, &values),

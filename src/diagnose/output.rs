@@ -4,7 +4,7 @@
 //! Both are made of the same values in the same order, by two templates for each part.
 
 use super::facts::{Facts, Halted, Process, SHOWN, label};
-use super::findings::{Finding, hang_up, is_receiver};
+use super::findings::{Finding, hang_up, receivers};
 use super::limits::UNLIMITED;
 use super::template::{Text, digits, item};
 use crate::sys::process::Pid;
@@ -19,8 +19,8 @@ const REAPS: &str = "yes~perhaps~no~unknown";
 
 /// A template for people, and behind `~` the same for programs.
 const HEAD: &str = concat!(
-    "PID 1: %A (%B), uid %C\nPID namespace: %D\nreaps orphans: %E\nkill -HUP 1: %F",
-    r#"~{"version":1,"pid_1":{"name":"%A","kind":"%B","uid":%C,"reaps":"%E","hup":"%F","hup_receivers":["#
+    "PID 1: %A (%B), uid %C%H\nPID namespace: %D\nreaps orphans: %E\nkill -HUP 1: %F",
+    r#"~{"version":1,"pid_1":{"name":"%A","kind":"%B","uid":%C,"may_signal":%G,"reaps":"%E","hup":"%F","hup_receivers":["#
 );
 const RECEIVER: &str = " to %A: %B,~%C,";
 const PROCESSES: &str = concat!(
@@ -110,10 +110,11 @@ impl Output {
         let uid = self.number(facts.init.map(|init| init.uid));
         let (shared, truth) =
             if facts.is_shared { ("shared by containers", "true") } else { ("one container's", "false") };
+        let (may, mark) = facts.init.map_or(("null", ""), may);
         let hang_up = hang_up(facts).map_or("forwarded", |effect| item(EFFECTS, effect as usize));
         let (kind, reaps) = (item(KINDS, facts.kind as usize), item(REAPS, facts.reaps as usize));
-        self.add(HEAD, &[name, kind, uid, shared, reaps, hang_up]);
-        for process in facts.processes.iter().filter(|process| is_receiver(facts, process)) {
+        self.add(HEAD, &[name, kind, uid, shared, reaps, hang_up, may, mark]);
+        for process in receivers(facts) {
             let effect = item(EFFECTS, process.effects[0] as usize);
             self.add(RECEIVER, &[label(process.pid, process.name), effect, digits(process.pid.get() as u32)]);
         }
@@ -122,7 +123,7 @@ impl Output {
 
     fn process(&mut self, process: &Process) {
         let container = self.number(Some(process.container).filter(|number| *number > 0));
-        let (may, mark) = if process.may { ("true", "") } else { ("false", "*") };
+        let (may, mark) = may(*process);
         let (pid, uid) = (self.pid(Some(process.pid)), digits(process.uid));
         let mut values = [""; 7 + SHOWN];
         values[..7].copy_from_slice(&[
@@ -163,4 +164,9 @@ impl Output {
         facts.unread.iter().for_each(|what| self.add(UNREAD, &[what]));
         self.end_of_list(FINDINGS, &[]);
     }
+}
+
+/// Whether this process may signal it: for programs, and as the mark behind its uid.
+fn may(process: Process) -> (&'static str, &'static str) {
+    if process.may { ("true", "") } else { ("false", "*") }
 }

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use nix::errno::Errno;
 
 use super::containers::{Container, Trace};
+use super::rounds::{Sender, rounds};
 use super::state::{Pod, describe_sender};
 use crate::config::PodTarget;
 use crate::handling::{Handling, handling};
@@ -41,8 +42,12 @@ impl Pod<'_> {
         let trace = sender.map(Trace::read);
         let mut containers = self.containers().all;
         let own = trace.as_ref().and_then(|trace| trace.container(&containers, self.own));
-        match own {
-            Some(place) => containers.swap(0, place),
+        let from = match own {
+            Some(place) => {
+                containers.swap(0, place);
+                let leads = received.sender == Some(containers[0].leader.pid);
+                if leads { Sender::Leads } else { Sender::InFirst }
+            }
             None if target == PodTarget::Sender => {
                 warn!(
                     "{signal} from {} is dropped: the sender's container is not known",
@@ -50,10 +55,14 @@ impl Pod<'_> {
                 );
                 return;
             }
-            None if sender.is_some() => self.warn_of_unplaced(received),
-            None => {}
-        }
-        if !self.forward_to_each(&containers, own.is_some(), signal, received) {
+            None => {
+                if sender.is_some() {
+                    self.warn_of_unplaced(received);
+                }
+                Sender::Elsewhere
+            }
+        };
+        if !self.forward_in_rounds(&containers, from, signal, received) {
             info!("{signal} from {} reached no leader", describe_sender(received));
         }
     }
@@ -62,17 +71,17 @@ impl Pod<'_> {
     pub(super) fn forward_change(&mut self, signal: Signal) {
         let received = Received { signal, origin: Origin::Kernel, sender: None, uid: self.uid };
         let containers = self.containers().all;
-        if !self.forward_to_each(&containers, false, signal, received) {
+        if !self.forward_in_rounds(&containers, Sender::Elsewhere, signal, received) {
             info!("{signal} for a changed file reached no leader");
         }
     }
 
-    /// Forwards it to the leaders of these containers; if the first one is the sender's, only to that leader, if it handles
-    /// the signal. Returns whether one handles it.
-    fn forward_to_each(
+    /// Forwards it to the leaders of these containers in the rounds that are due to its sender. Returns whether one handles
+    /// it.
+    fn forward_in_rounds(
         &mut self,
         containers: &[Container],
-        first_is_own: bool,
+        sender: Sender,
         signal: Signal,
         received: Received,
     ) -> bool {
@@ -82,20 +91,8 @@ impl Pod<'_> {
         self.undecided.retain(is_there);
         self.waiting.retain(|(id, _)| is_there(id));
         let confined = self.is_confined(received);
-        let mut others = containers;
-        if first_is_own && let Some((own, behind)) = containers.split_first() {
-            others = behind;
-            let target = self.config.pod_target;
-            // One that signals PID 1 means another process.
-            let is_sender = target == PodTarget::Auto && received.sender == Some(own.leader.pid);
-            if !is_sender && self.forward_to(std::slice::from_ref(own), signal, received, confined) {
-                return true;
-            }
-            if target == PodTarget::Sender {
-                others = &[];
-            }
-        }
-        self.forward_to(others, signal, received, confined)
+        let rounds = rounds(self.config.pod_target, sender, containers.len());
+        rounds.into_iter().any(|round| self.forward_to(&containers[round], signal, received, confined))
     }
 
     /// Forwards it to those leaders that handle it, and returns whether one does. All of them are looked at, and then those

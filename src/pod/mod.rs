@@ -4,6 +4,7 @@
 pub mod containers;
 mod ending;
 mod forward;
+pub mod rounds;
 pub mod sidecar;
 mod state;
 mod unprivileged;
