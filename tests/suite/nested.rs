@@ -4,7 +4,7 @@ use std::fs;
 use std::io::Read;
 use std::os::fd::AsRawFd;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
-use std::process::{Command, Stdio};
+use std::process::{Child, ChildStdout, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use crate::support::{
@@ -291,35 +291,48 @@ fn s6_supervises_a_service() {
     assert_eq!((run.code, &*run.stderr), (Some(0), ""));
 }
 
-/// Starts `command` as often as `count` says, kills podinit within 5 ms, and waits until no process has its stdout open.
+/// Starts `command`, whose program prints a line when it begins, and then as often as `count` says; kills podinit at some
+/// moment within three times what the first start took, and waits until no process has its stdout open.
 fn kill_at_random(count: u32, mut command: Command) {
     with_default_signals(&mut command);
+    command.stdin(Stdio::null()).stdout(Stdio::piped());
+    let start = Instant::now();
+    let mut first = command.spawn().expect("spawn");
+    assert!(has_output(first.stdout.as_mut().expect("piped")), "the program has not begun");
+    let span = 3 * start.elapsed().as_micros() as u64;
+    end(&mut first);
     let mut begun = 0;
     let mut state = 1_u64;
-    for turn in 0..count {
-        let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().expect("spawn");
+    for _ in 0..count {
+        let mut child = command.spawn().expect("spawn");
         // A linear congruence of Knuth's: the same moments each time.
         state = state.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
-        let until = Instant::now() + Duration::from_micros((state >> 33) % 5_000);
+        let until = Instant::now() + Duration::from_micros((state >> 33) % span);
         while Instant::now() < until {
             std::hint::spin_loop();
         }
-        child.kill().expect("kill");
-        child.wait().expect("wait");
-        let mut stdout = child.stdout.take().expect("piped");
-        let mut buffer = [0; 16];
-        loop {
-            let mut ready = libc::pollfd { fd: stdout.as_raw_fd(), events: libc::POLLIN, revents: 0 };
-            let answer = unsafe { libc::poll(&mut ready, 1, WATCHDOG.as_millis() as i32) };
-            assert_eq!(answer, 1, "turn {turn}: a process was left running");
-            match stdout.read(&mut buffer).expect("read") {
-                0 => break,
-                _ => begun += 1,
-            }
-        }
+        begun += u32::from(end(&mut child));
     }
     println!("{begun} of {count} programs had begun");
     assert!(begun > 0, "no program had begun");
+}
+
+/// Kills podinit, waits until no process has its stdout open, and returns whether anything was printed there.
+fn end(child: &mut Child) -> bool {
+    child.kill().expect("kill");
+    child.wait().expect("wait");
+    let stdout = child.stdout.as_mut().expect("piped");
+    let has_begun = has_output(stdout);
+    while has_output(stdout) {}
+    has_begun
+}
+
+/// Waits until there is output, or no process can make any; returns whether there was some, and takes it.
+fn has_output(stdout: &mut ChildStdout) -> bool {
+    let mut ready = libc::pollfd { fd: stdout.as_raw_fd(), events: libc::POLLIN, revents: 0 };
+    let answer = unsafe { libc::poll(&mut ready, 1, WATCHDOG.as_millis() as i32) };
+    assert_eq!(answer, 1, "a process was left running");
+    stdout.read(&mut [0; 16]).expect("read") > 0
 }
 
 #[test]
