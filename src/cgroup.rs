@@ -1,17 +1,12 @@
 //! Where this process's own cgroup is, of version 1 or 2 (cgroups(7)), where engines mount it: at /sys/fs/cgroup.
 
-use crate::bytes::split_once;
-
 /// The folders in which a line of /proc/PID/cgroup says that the cgroup is, the likelier one first: where the whole
 /// hierarchy is mounted, or that cgroup alone. A path that begins with `/..` is outside what is mounted here
 /// (cgroup_namespaces(7)). They are leaked: there are few of them, once.
 pub fn folders(line: &[u8]) -> [&'static str; 2] {
-    let parts = str::from_utf8(line).ok().and_then(|line| {
-        let (_, line) = split_once(line.as_bytes(), b':')?;
-        split_once(line, b':')
-    });
-    match parts.map(|(controllers, path)| (str::from_utf8(controllers), str::from_utf8(path))) {
-        Some((Ok(controllers), Ok(path))) if !path.starts_with("/..") => {
+    let parts = str::from_utf8(line).ok().and_then(|line| line.split_once(':')?.1.split_once(':'));
+    match parts {
+        Some((controllers, path)) if !path.starts_with("/..") => {
             [path, ""].map(|path| &*["/sys/fs/cgroup/", controllers, path].concat().leak())
         }
         _ => ["/nothing"; 2],

@@ -48,13 +48,13 @@ impl Forwarder<'_> {
             debug!("{arrived} is dropped (--rewrite)");
             return None;
         };
-        let sender = sender.map_or(0, Pid::get);
-        debug!("{arrived} from {sender} (uid {uid}), by {origin}, is forwarded as {signal}");
         if self.config.session == Session::Inherited && origin == Origin::Kernel && arrived != Signal::HUP {
             // The terminal sent it to the whole group, which is the workload's too. (But a hang-up is sent to the
             // session's leader alone.)
             return None;
         }
+        let sender = sender.map_or(0, Pid::get);
+        debug!("{arrived} from {sender} (uid {uid}), by {origin}, is forwarded as {signal}");
         let terminates = Some(signal) == self.config.rewritten(Signal::TERM);
         let chosen = |stat: &Stat| is_target(self.config.target, main.pid, stat);
         let before = if terminates { remaining.about_to_terminate(&chosen) } else { Vec::new() };

@@ -25,7 +25,7 @@ use crate::sys::describe;
 use crate::sys::entry::Start;
 use crate::sys::process::{Change, End, Pid, leave_no_core, own_pid, parent_pid, signal_on_parent_death};
 use crate::sys::session::Session;
-use crate::sys::signal::{Disposition, act_by_default, kill_group, kill_process, set_disposition};
+use crate::sys::signal::{Disposition, act_by_default, kill_process, set_disposition};
 use crate::termination_log::TerminationLog;
 use crate::watch::Watcher;
 use forward::Forwarder;
@@ -202,7 +202,8 @@ impl Init<'_> {
         }
     }
 
-    /// Forwards a signal. Returns whether what is sent has the workload exit: HUP as TERM does, INT as USR1 does not.
+    /// Forwards a signal. Returns whether the signal that was sent asks the workload to exit. What arrived does not matter:
+    /// a HUP rewritten to TERM counts, an INT rewritten to USR1 does not.
     fn forward(&mut self, forwarder: &mut Forwarder, received: Received) -> bool {
         if received.signal == Signal::CONT {
             self.job.continued();
@@ -223,9 +224,9 @@ impl Init<'_> {
 
     /// Sends the main process the signals of files that have changed, if it handles them.
     fn send_for_changes(&mut self) {
-        let main = self.main.pid;
+        let main = &self.main;
         if let Some(watcher) = &mut self.watcher {
-            watcher.act(&mut |signal| handles(main, signal) && kill_process(main, signal).is_ok());
+            watcher.act(&mut |signal| handles(main.pid, signal) && main.send(signal).is_ok());
         }
     }
 
@@ -253,7 +254,6 @@ impl Init<'_> {
             None => self.main.end()?,
         };
         info!("the main process has exited: {end}");
-        self.main.let_init_reap();
         Some(end)
     }
 
@@ -261,6 +261,7 @@ impl Init<'_> {
     fn stop_remaining(&mut self, kill_at: Option<Instant>) {
         match (self.config.at_exit, self.config.rewritten(Signal::TERM)) {
             (AtExit::Terminate(grace), _) => {
+                self.main.let_init_reap();
                 let &mut Init {
                     config,
                     ref main,
@@ -273,7 +274,7 @@ impl Init<'_> {
                 Stop { config, main: main.pid, mailbox, remaining, term_forwarded, log }.run(grace, kill_at);
             }
             (AtExit::TermGroup, Some(signal)) if self.config.target != Target::Child => {
-                let _ = kill_group(self.main.pid, signal);
+                let _ = self.main.send_to_group(signal);
             }
             (AtExit::TermGroup, _) => {}
         }

@@ -62,7 +62,6 @@ impl Stop<'_> {
                     // One that a killed process was starting, or that has entered since. Not at each SIGCHLD: /proc is
                     // read.
                     self.remaining.send(Signal::KILL);
-                    looks = Looks::NONE;
                 }
             }
             let (non_child, look_again) = match self.remaining.left() {

@@ -1,12 +1,12 @@
 //! Descriptors: letting go of the workload's, and a write that cannot block.
 
 use std::ffi::CStr;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, IntoRawFd, RawFd};
 use std::sync::atomic::{AtomicI32, Ordering};
 
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, OFlag, fcntl, open};
-use nix::sys::stat::Mode;
+use nix::sys::stat::{Mode, SFlag, fstat};
 use nix::unistd::write;
 
 use super::check;
@@ -14,7 +14,7 @@ use super::check;
 /// Where `--help`, `--version` and the like are printed.
 pub const STDOUT: RawFd = 1;
 
-/// stderr, borrowed for a write. It may be closed; then the write says so.
+/// The descriptor of stderr. It may be closed.
 pub const STDERR: RawFd = 2;
 
 /// Closes every descriptor from `first` to `last`, both included. What is not open is no error.
@@ -63,18 +63,9 @@ static PROC: AtomicI32 = AtomicI32::new(-1);
 /// Opens /proc for all reads to come, as long as PID 1 may do so: a root directory that other users may not search would
 /// hide it later. A /proc of another PID namespace, in which PID 1 has another number, is not kept open.
 pub fn keep_proc_open() {
-    let mut link = [0; 2];
-    let flags = libc::O_RDONLY | libc::O_DIRECTORY | libc::O_CLOEXEC;
-    // SAFETY: the paths are C strings, the kernel writes no more than `link` holds, and the descriptor that is closed
-    // has no owner yet.
-    unsafe {
-        let fd = libc::open(c"/proc".as_ptr(), flags);
-        let length = libc::readlinkat(fd, c"self".as_ptr(), link.as_mut_ptr().cast(), link.len());
-        if length == 1 && link[0] == b'1' {
-            PROC.store(fd, Ordering::Relaxed);
-        } else if fd >= 0 {
-            libc::close(fd);
-        }
+    let Ok(proc) = open(c"/proc", OFlag::O_DIRECTORY | OFlag::O_CLOEXEC, Mode::empty()) else { return };
+    if read_link_at(proc.as_raw_fd(), c"self", &mut [0; 16]).is_ok_and(|link| link == b"1") {
+        PROC.store(proc.into_raw_fd(), Ordering::Relaxed);
     }
 }
 
@@ -115,8 +106,7 @@ fn read_link_at<'t>(directory: RawFd, path: &CStr, target: &'t mut [u8]) -> Resu
 /// Borrows one of the standard descriptors. It may be closed.
 pub fn standard(fd: RawFd) -> BorrowedFd<'static> {
     assert!((0..=STDERR).contains(&fd));
-    // SAFETY: nothing that this process owns for longer than a call has a number from 0 to 2, so the
-    // borrow outlives no owner; a closed one answers EBADF.
+    // SAFETY: each borrow lasts for one call, during which no descriptor is closed; a closed number answers EBADF.
     unsafe { BorrowedFd::borrow_raw(fd) }
 }
 
@@ -184,10 +174,5 @@ fn write_in_a_moment_without_waiting(line: &[u8]) -> Result<usize, Errno> {
 /// # Errors
 /// What fstat(2) says.
 pub fn is_regular_file(file: impl AsFd) -> Result<bool, Errno> {
-    // SAFETY: an all-zero stat is a valid value for fstat to overwrite, and it writes to `stat` and no further.
-    unsafe {
-        let mut stat: libc::stat = std::mem::zeroed();
-        check(libc::fstat(file.as_fd().as_raw_fd(), &mut stat).into())?;
-        Ok(stat.st_mode & libc::S_IFMT == libc::S_IFREG)
-    }
+    Ok(SFlag::from_bits_truncate(fstat(file)?.st_mode) & SFlag::S_IFMT == SFlag::S_IFREG)
 }

@@ -24,24 +24,23 @@ impl Session {
     ///
     /// A step that fails leaves the process in init's session and group, where it can run as well.
     pub(super) fn enter(self, pid: c_int, terminal: Option<c_int>) {
-        // SAFETY: the calls take numbers.
-        unsafe {
-            match self {
-                Session::OwnGroup => {
-                    // Without a group of its own the workload is in init's, which has the foreground. The kernel
-                    // would give that to a group without members, too.
-                    if libc::setpgid(0, 0) == 0
-                        && let Some(terminal) = terminal
-                    {
-                        libc::tcsetpgrp(terminal, pid);
-                    }
+        let itself = unistd::Pid::from_raw(0);
+        match self {
+            Session::OwnGroup => {
+                // Without a group of its own the workload is in init's, which has the foreground. The kernel would give
+                // that to a group without members, too.
+                if unistd::setpgid(itself, itself).is_ok()
+                    && let Some(terminal) = terminal
+                {
+                    let _ = set_foreground_group(terminal, pid);
                 }
-                Session::Own => {
-                    libc::setsid();
-                    libc::ioctl(0, libc::TIOCSCTTY, 0);
-                }
-                Session::Inherited => {}
             }
+            Session::Own => {
+                let _ = unistd::setsid();
+                // SAFETY: this ioctl takes a number.
+                unsafe { libc::ioctl(0, libc::TIOCSCTTY, 0) };
+            }
+            Session::Inherited => {}
         }
     }
 }

@@ -116,7 +116,8 @@ impl Everybody {
     /// Sends `signal` to every process in the PID namespace but init, all at one time: no process escapes it by a fork.
     ///
     /// # Errors
-    /// ESRCH if there is none, EPERM if init may signal none of them.
+    /// ESRCH if there is none. Not EPERM: the kernel skips those that init may not signal. Any other error is a seccomp
+    /// filter's.
     pub fn kill(self, signal: Signal) -> Result<(), Errno> {
         self.send(signal.number())
     }

@@ -10,6 +10,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::ptr;
 
 use nix::errno::Errno;
+use nix::unistd::{AccessFlags, access, chdir};
 
 use super::clone::vfork;
 use super::credentials::Credentials;
@@ -196,12 +197,10 @@ impl Launch<'_> {
         if self.as_pid_1 {
             nested::die_with_init();
         }
-        if let Some(directory) = self.directory {
-            // SAFETY: the directory is a C string.
-            let entered = unsafe { libc::chdir(directory.as_ptr()) };
-            if entered == -1 {
-                return Failure::Directory(Errno::last());
-            }
+        if let Some(directory) = self.directory
+            && let Err(errno) = chdir(directory)
+        {
+            return Failure::Directory(errno);
         }
         if let Some(umask) = self.umask {
             // SAFETY: the call takes a number.
@@ -235,7 +234,7 @@ impl Launch<'_> {
             match self.execute_file(path) {
                 Errno::ENOENT | Errno::ENOTDIR | Errno::ESTALE | Errno::ENODEV | Errno::ETIMEDOUT => {}
                 // In a directory that may not be searched nothing is found.
-                Errno::EACCES if !exists(path) => {}
+                Errno::EACCES if access(path, AccessFlags::F_OK).is_err() => {}
                 Errno::EACCES => denied = Some(Errno::EACCES),
                 errno => return errno,
             }
@@ -281,11 +280,6 @@ fn join<'b>(buffer: &'b mut [u8; PATH_MAX], directory: &[u8], name: &CStr) -> Op
         length += part.len();
     }
     CStr::from_bytes_with_nul(&buffer[..length]).ok()
-}
-
-fn exists(path: &CStr) -> bool {
-    // SAFETY: path is a C string.
-    unsafe { libc::access(path.as_ptr(), libc::F_OK) == 0 }
 }
 
 #[cfg(test)]
