@@ -6,6 +6,7 @@ use std::time::Duration;
 use log::LevelFilter;
 
 use crate::signal::Signal;
+use crate::sys::OWN_FAILURE;
 use crate::sys::entry::Vector;
 use crate::sys::process::End;
 use crate::sys::session::Session;
@@ -85,7 +86,7 @@ impl Config {
         watches: Vec::new(),
         termination_log: None,
         as_pid_1: false,
-        failures: Failures { own: 125, not_found: 127, not_executable: 126 },
+        failures: Failures { own: OWN_FAILURE, not_found: 127, not_executable: 126 },
         warn_reaped: false,
         log_level: LevelFilter::Warn,
     };

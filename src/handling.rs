@@ -55,8 +55,8 @@ pub fn handles(pid: Pid, signal: Signal) -> bool {
     matches!(handling, Some(Handling::Handles | Handling::Waits))
 }
 
-/// How long to look at a process that blocks a signal and does not sleep: a fork of dash, Python or glibc takes
-/// microseconds.
+/// How many times at most a process is looked at that blocks a signal and does not sleep: a fork of dash, Python or glibc
+/// takes microseconds.
 const LOOKS: u32 = 10;
 const MILLISECONDS_BETWEEN: u8 = 10;
 
@@ -90,7 +90,7 @@ fn look(pid: Pid, signals: &[Signal], found: &mut [Handling]) -> Option<Vec<u8>>
     }
 }
 
-/// What a signal would do to a process, if it is one that kills by default.
+/// What a signal would do to a process, if it is one that kills by default. `--diagnose` has a word for each, in this order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Effect {
     /// It has a handler.

@@ -192,7 +192,7 @@ fn line(record: &Record) -> String {
 
 /// Does not wait, and counts what it has to drop.
 fn write(line: &str) {
-    // There are no threads, and no line is logged by another one.
+    // There are no threads, and no line is logged while another one is written.
     let Ok(mut remainder) = REMAINDER.try_lock() else { return };
     let dropped = DROPPED.load(Ordering::Relaxed);
     if dropped > 0 {

@@ -253,7 +253,7 @@ impl AsFd for Mailbox {
     }
 }
 
-/// `left` in poll's milliseconds, and rather one too many than a poll too early.
+/// Rounds `left` up to poll(2)'s milliseconds, so that poll does not end too early.
 fn timeout(left: Duration) -> PollTimeout {
     let rounded_up = left.saturating_add(Duration::from_nanos(999_999));
     let milliseconds = rounded_up.as_secs().saturating_mul(1_000) + u64::from(rounded_up.subsec_millis());

@@ -5,6 +5,7 @@
 //! - [`received`]: which process sent it, as far as the kernel says so
 //! - [`init`]: forwards and reaps while the main process lives
 //!   - `init/workload`: starts the main process; [`exec_error`]: why it could not be executed
+//!   - `init/main_process`: signals the main process, and learns how it exited
 //!   - `init/nested`: a main process that is PID 1 of its own (`--as-pid-1`)
 //!   - `init/subreaper`: adopts orphans where init is not PID 1
 //!   - `init/forward`: sends the signal to the main process or its group
@@ -14,9 +15,11 @@
 //! - [`pod`]: in place of `init` where containers share the PID namespace
 //!   - `pod/containers`: which containers there are, and which process leads each
 //!   - `pod/state`: what is known of the pod
-//!   - `pod/forward`: which leaders the signal is for
+//!   - `pod/rounds`: which containers' leaders the signal is for, by `--target`
+//!   - `pod/forward`: sends it to those that handle it
 //!   - `pod/ending`: waits for the containers when the pod stops
 //!   - `pod/unprivileged`: the uid without privileges
+//!   - `pod/sidecar`: `--watch` in a container of the pod
 //! - [`handling`]: what a process would do with a signal
 //! - [`deliver`]: sends a signal to one process that was found in /proc
 //!
@@ -87,9 +90,9 @@ use nix::unistd::write;
 use cli::Command;
 use cli::persona::Persona;
 use config::Config;
-use sys::describe;
 use sys::entry::Start;
 use sys::fd::{STDOUT, standard};
+use sys::{OWN_FAILURE, describe};
 use termination_log::TerminationLog;
 
 sys::entry::entry_point!(run);
@@ -121,8 +124,8 @@ fn run(start: Start) -> u8 {
 /// Prints what is found in this PID namespace, and returns the exit status.
 #[inline(never)]
 fn diagnosis(json: bool) -> u8 {
-    let Some((text, status)) = diagnose::report(json) else { return diagnose::FAILED };
-    match print(STDOUT, text.as_bytes(), diagnose::FAILED) {
+    let Some((text, status)) = diagnose::report(json) else { return OWN_FAILURE };
+    match print(STDOUT, text.as_bytes(), OWN_FAILURE) {
         0 => status,
         failure => failure,
     }

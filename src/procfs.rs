@@ -361,7 +361,7 @@ mod tests {
     }
 
     #[test]
-    fn we_are_among_the_processes() {
+    fn init_is_among_the_processes() {
         let own = crate::sys::process::own_pid();
         let all = processes();
         assert_eq!(all.unread, None);

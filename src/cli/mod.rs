@@ -208,7 +208,8 @@ fn read(
     Ok(Read::Program(options.program))
 }
 
-/// Sets what an option is for that has no more to it; `None` if its value is not valid.
+/// Sets the field of `config` that the option `name` is for; `None` if its value is not valid. Options that do more are in
+/// [`read`].
 fn set(config: &mut Config, wanted: &mut Option<AnyTarget>, name: Name, value: &'static CStr) -> Option<()> {
     let text = value.to_bytes();
     match name {
@@ -259,7 +260,7 @@ fn choose_target(
     Ok(())
 }
 
-/// `level`, and so many more.
+/// `level`, raised by `by` levels; `trace` at most.
 fn raised(level: LevelFilter, by: u8) -> LevelFilter {
     let all = LevelFilter::iter().skip_while(|at| *at < level);
     all.take(1 + usize::from(by)).last().unwrap_or(level)

@@ -27,7 +27,7 @@ const CHLD: usize = SHOWN;
 
 const PID_1: Pid = Pid::new(1).unwrap();
 
-/// What a process is to its container.
+/// What a process is to its container. `output` has a word for each, in this order.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Role {
     /// PID 1, where that is a pause process.
@@ -70,7 +70,7 @@ pub struct Halted {
     pub age: u32,
 }
 
-/// Whether PID 1 reaps orphans, as far as it can be seen.
+/// Whether PID 1 reaps orphans, as far as it can be seen. `output` has a word for each, in this order.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Reaps {
     Yes,

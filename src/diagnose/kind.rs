@@ -4,7 +4,7 @@ use super::template::item;
 use crate::handling::waits_for_everything;
 use crate::sys::fd::read_link;
 
-/// What kind of program PID 1 is.
+/// What kind of program PID 1 is. `output` has a word for each, in this order.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
     App,

@@ -21,9 +21,6 @@ use facts::Facts;
 /// The exit status if something was found.
 const FOUND: u8 = 1;
 
-/// The exit status if nothing can be read.
-pub const FAILED: u8 = 125;
-
 /// Says what is there, and the exit status with it; `None` if nothing can be read, after a line that says so.
 #[inline(never)]
 pub fn report(as_json: bool) -> Option<(&'static str, u8)> {

@@ -3,7 +3,7 @@
 //!
 //! Both are made of the same values in the same order, by two templates for each part.
 
-use super::facts::{Facts, Halted, Process, SHOWN, label};
+use super::facts::{Facts, HUP, Halted, Process, SHOWN, label};
 use super::findings::{Finding, hang_up, receivers};
 use super::limits::UNLIMITED;
 use super::template::{Text, digits, item};
@@ -12,6 +12,7 @@ use crate::sys::process::Pid;
 /// How many zombies and stopped processes people are shown.
 const LINES: usize = 20;
 
+/// The words for the values of `Effect`, and below of `Role`, `Kind` and `Reaps`, in the order of each.
 const EFFECTS: &str = "handled~waits~blocked~ignored~dropped~kills~unknown";
 const ROLES: &str = "pause~leader~starting~main~exec";
 const KINDS: &str = "app~shell~pause~podinit-pause~podinit~catatonit~tini~dumb-init~unknown";
@@ -115,7 +116,7 @@ impl Output {
         let (kind, reaps) = (item(KINDS, facts.kind as usize), item(REAPS, facts.reaps as usize));
         self.add(HEAD, &[name, kind, uid, shared, reaps, hang_up, may, mark]);
         for process in receivers(facts) {
-            let effect = item(EFFECTS, process.effects[0] as usize);
+            let effect = item(EFFECTS, process.effects[HUP] as usize);
             self.add(RECEIVER, &[label(process.pid, process.name), effect, digits(process.pid.get() as u32)]);
         }
         self.end_of_list(PROCESSES, &[digits(facts.uid), truth]);

@@ -88,8 +88,8 @@ impl JobControl {
         }
     }
 
-    /// Continues the main process, which a key of the terminal has stopped (^Z) for good. In the place of init it
-    /// would not have been stopped: the kernel spares PID 1 and orphaned process groups.
+    /// Continues the main process that ^Z has stopped, since no shell would. In init's place it would not have been stopped:
+    /// the kernel does not stop PID 1, nor orphaned process groups.
     fn resume(&mut self, signal: Signal) {
         let wanted = std::mem::take(&mut self.forwarded);
         // If it reads in the background it is stopped again at once; it is not continued over and over.
@@ -108,7 +108,7 @@ impl JobControl {
 fn follow_stop(terminal: Option<Terminal>, main: Pid, signal: Signal) -> bool {
     if let Some(terminal) = terminal
         && matches!(signal, Signal::TTIN | Signal::TTOU)
-        && terminal.is_ours()
+        && terminal.is_inits()
     {
         // A shell's `fg` of a job that runs gives its group the terminal without a SIGCONT.
         terminal.hand_to(main);

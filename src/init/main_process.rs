@@ -14,7 +14,7 @@ use crate::sys::signal::{Disposition, Queued, kill_group, kill_process, queue, s
 pub struct MainProcess {
     /// Its pid. Once the kernel reaps, that may belong to another process as soon as it has exited.
     pub pid: Pid,
-    /// Where the kernel reaps.
+    /// A pidfd of it, once the kernel reaps; else `None`.
     held: Option<PidFd>,
     /// Whether the kernel may reap, and it is not known yet whether it says how a process exited.
     kernel_may_reap: bool,
@@ -70,10 +70,10 @@ impl MainProcess {
         end(self.held.as_ref()?.exit_status()?)
     }
 
-    /// Has the kernel reap, now that the first orphan has exited: `child`, unless that is the main process itself. It is
-    /// also the one by which init sees that the kernel says of a reaped child how it exited; no version is asked for. What
-    /// has exited before is still for init to reap. A SIGCHLD of a sender's own making, or for a child that has been reaped
-    /// already, says nothing. Where there are no pidfds, init reaps.
+    /// Lets the kernel reap from now on, if it can say how a process exited. `child` is the process that the SIGCHLD names.
+    /// If it is an orphan that has exited, init reaps it, and asks its pidfd for the exit status: an answer shows that the
+    /// kernel can (so no version is compared). A SIGCHLD with a forged sender, or for a child that has been reaped already,
+    /// changes nothing. Without pidfds, init goes on reaping. What has exited earlier is still for init to reap.
     pub fn let_kernel_reap(&mut self, child: Option<Pid>) {
         let Some(orphan) = child.filter(|child| self.kernel_may_reap && *child != self.pid) else { return };
         let held = PidFd::open(orphan);

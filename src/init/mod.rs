@@ -79,7 +79,7 @@ fn start_and_attend(
     let Some(mailbox) = Mailbox::open(own) else { return Err(config.failures.own) };
     let Ok(watcher) = Watcher::open(&config.watches) else { return Err(config.failures.own) };
     let terminal = if config.session == Session::OwnGroup { Terminal::find() } else { None };
-    let foreground = terminal.filter(|terminal| terminal.is_ours());
+    let foreground = terminal.filter(|terminal| terminal.is_inits());
     let main = match spawn(start, config, program, foreground, child_disposition) {
         Ok(main) => main,
         Err(error) => {

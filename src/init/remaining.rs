@@ -18,7 +18,7 @@ use crate::sys::pidfd::PidFd;
 use crate::sys::process::{Pid, have_children, ticks_since_boot};
 use crate::sys::signal::{Everybody, Queued};
 
-/// How often new processes are looked for that have to be sent SIGTERM.
+/// How many times at most /proc is read anew where processes start or exit meanwhile.
 const PASSES: u32 = 16;
 
 /// The remaining processes, and which of them have been sent SIGTERM.
@@ -209,8 +209,8 @@ impl Remaining {
         any
     }
 
-    /// Sends SIGTERM, which is `signal`, to those that have lost their parent since and have had none yet. Only children of
-    /// init can have, so no others are looked at.
+    /// Sends SIGTERM, which is `signal`, to the orphans that have received none yet. An orphan is a child of init, so only
+    /// init's children are read.
     pub fn terminate_orphans(&mut self, signal: Signal) {
         for pid in procfs::children(self.own) {
             // A pid that comes again within a stop belongs to another process, but that takes as many

@@ -24,13 +24,13 @@ impl Terminal {
 
     /// Whether init's process group is in the foreground. A job in the background must not take the foreground from its
     /// shell.
-    pub fn is_ours(self) -> bool {
+    pub fn is_inits(self) -> bool {
         foreground_group(self.fd) == Ok(own_group())
     }
 
     /// Puts the workload's group in the foreground, if init's is there.
     pub fn hand_to(self, main: Pid) {
-        if self.is_ours() {
+        if self.is_inits() {
             // It fails where the group has no members left, or the terminal has been closed; then it does not matter.
             let _ = set_foreground_group(self.fd, main.get());
         }

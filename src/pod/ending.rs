@@ -24,13 +24,13 @@ pub(super) struct Ending {
     /// All containers that have been seen, those included that have exited or are left behind.
     known: Vec<Container>,
     deadline: Option<Instant>,
-    /// What leaders are sent that are seen later.
+    /// The signal for leaders that are found later.
     signal: Option<Signal>,
     /// The leaders that a stop from inside has sent a signal.
     sent: Vec<Identity>,
-    /// Whether the engine stops the pod, or a process in it.
+    /// Whether the engine stops the pod; if not, a process in the pod does.
     by_engine: bool,
-    /// Whether there may be leaders that /proc does not show. They are awaited, of a stop by a process in the pod up to
+    /// Whether there may be leaders that /proc does not show. They are awaited; if a process in the pod stops it, only up to
     /// the deadline.
     hidden: bool,
     looks: Looks,
@@ -38,13 +38,13 @@ pub(super) struct Ending {
 
 /// What to wait for beside signals.
 #[derive(Default)]
-pub(super) struct Watch {
+pub(super) struct Awaited {
     pub leader: Option<PidFd>,
     pub until: Option<Instant>,
 }
 
 impl Pod<'_> {
-    /// What comes of a TERM or INT.
+    /// Handles a SIGTERM or SIGINT.
     ///
     /// From outside it is the engine: it stops every container itself at the same time (podman pod stop), has its own
     /// deadline, and would see containers killed by the kernel if init exited before them. From inside, or a second time,
@@ -111,13 +111,13 @@ impl Pod<'_> {
     }
 
     /// What to wait for next. `None` when nothing is left to be awaited.
-    pub(super) fn watch(&mut self, ending: &mut Ending) -> Option<Watch> {
+    pub(super) fn next_awaited(&mut self, ending: &mut Ending) -> Option<Awaited> {
         loop {
             self.everybody.filter(|everybody| everybody.exist())?;
             ending.give_up_at_deadline();
             let until = ending.deadline.filter(|_| ending.has_limit());
             match ending.next_leader() {
-                Some(Ok(leader)) => return Some(Watch { leader: Some(leader), until }),
+                Some(Ok(leader)) => return Some(Awaited { leader: Some(leader), until }),
                 None if !ending.hidden || ending.looks.is_due_or_first() => {
                     if self.find_new(ending) {
                         continue;
@@ -128,7 +128,7 @@ impl Pod<'_> {
                 }
                 Some(Err(_)) | None => {}
             }
-            return Some(Watch { leader: None, until: earlier(until, Some(ending.looks.next())) });
+            return Some(Awaited { leader: None, until: earlier(until, Some(ending.looks.next())) });
         }
     }
 

@@ -24,7 +24,7 @@ use crate::sys::process::{ask_for_short_slices, become_subreaper, own_pid};
 use crate::sys::session::lead_session;
 use crate::sys::signal::{Disposition, Everybody, set_disposition};
 use crate::watch::Watcher;
-use ending::{Ending, Watch};
+use ending::{Awaited, Ending};
 use state::Pod;
 use unprivileged::give_up_privileges;
 
@@ -57,7 +57,8 @@ pub fn run(config: &Config) -> u8 {
     let mut early = Vec::new();
     if own_uid() == 0 && !config.keep_privileges {
         give_up_privileges();
-        // A process of uid 0 needed no capability to send these. None may be left over: it would count as sent later.
+        // While init had uid 0, a sender of uid 0 needed no capability. All that was sent until now is taken here: read
+        // later, such a signal would not count as confined (`Pod::is_confined`).
         while let Some(received) = mailbox.take(SignalSet::ALL.without(Signal::CHLD)) {
             if received.is_from_outside() {
                 early.push(received);
@@ -78,11 +79,11 @@ fn live(mut pod: Pod, mailbox: &Mailbox, early: Vec<Received>, mut watcher: Opti
         ending = handle(&mut pod, received, ending);
     }
     loop {
-        let mut awaited = Watch::default();
+        let mut awaited = Awaited::default();
         let mut other = None;
         if let Some(ending) = &mut ending {
             watcher = None;
-            awaited = match pod.watch(ending) {
+            awaited = match pod.next_awaited(ending) {
                 Some(awaited) => awaited,
                 None => return 0,
             };

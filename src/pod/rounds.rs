@@ -4,12 +4,12 @@ use std::ops::Range;
 
 use crate::config::PodTarget;
 
-/// What is known of the sender's container.
+/// Where the sender of a signal is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Sender {
-    /// It is the first one, and the sender leads it.
+    /// Its container is the first one, and the sender leads it.
     Leads,
-    /// It is the first one.
+    /// Its container is the first one; another process leads it.
     InFirst,
     /// The signal is from outside, or the sender's container is not known or not asked for.
     Elsewhere,

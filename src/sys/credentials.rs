@@ -35,8 +35,9 @@ impl Credentials {
     /// Takes these ids, by setgroups(2), setresgid(2) and setresuid(2); a process that has them already needs no privilege
     /// for it. By system call: the C library would first look for other threads to do the same. Allocates nothing.
     ///
-    /// The calls are made in any case: a user namespace shows every id that it does not map as 65534, so that another
-    /// user looks like that one, and the kernel alone knows. But setgroups(2) takes a privilege for the same groups too.
+    /// All three calls are made even if the ids seem right: a user namespace shows every id that it does not map as 65534,
+    /// so another user's ids can look the same. setgroups(2) needs CAP_SETGID even for the present groups, so its error
+    /// counts only if the ids differed.
     ///
     /// # Errors
     /// What these calls say: EPERM, EINVAL for an id that the user namespace does not map.

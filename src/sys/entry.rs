@@ -10,12 +10,10 @@ use std::ffi::{CStr, OsStr, c_char};
 use std::os::unix::ffi::OsStrExt;
 use std::ptr;
 
+use super::OWN_FAILURE;
 use super::fd::write_stderr_nowait;
 use super::signal::block_all;
 use crate::signal::SignalSet;
-
-/// The exit status where signals cannot be blocked: a failure of init's own.
-const CANNOT_BLOCK: u8 = 125;
 
 /// What the process was started with.
 pub struct Start {
@@ -52,7 +50,7 @@ pub fn start(argv: *mut *mut c_char, envp: *mut *mut c_char, run: fn(Start) -> u
         let _ = write_stderr_nowait(
             b"podinit: cannot block signals: rt_sigprocmask fails (does a seccomp filter forbid it?)\n",
         );
-        return CANNOT_BLOCK;
+        return OWN_FAILURE;
     };
     run(Start { args: Vector(argv), env: Vector(envp), mask })
 }

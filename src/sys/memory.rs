@@ -5,6 +5,7 @@ use std::alloc::{GlobalAlloc, Layout};
 use std::cell::UnsafeCell;
 use std::ptr;
 
+use super::OWN_FAILURE;
 use super::fd::write_stderr_nowait;
 
 #[cfg(not(any(test, fuzzing)))]
@@ -38,9 +39,6 @@ const LARGEST: usize = 15;
 const PAGE: usize = 4096;
 /// How much is mapped at a time (mmap(2)). Pages that are not touched cost nothing.
 const CHUNK: usize = 1 << (LARGEST + 1);
-
-/// The exit status then: a failure of init's own.
-const OUT_OF_MEMORY: i32 = 125;
 
 struct Pool {
     /// By the power of two, the first one of the blocks that wait.
@@ -158,7 +156,7 @@ fn map(size: usize) -> *mut u8 {
     if memory == libc::MAP_FAILED {
         let _ = write_stderr_nowait(b"podinit: out of memory\n");
         // SAFETY: _exit touches no memory, and does not come back.
-        unsafe { libc::_exit(OUT_OF_MEMORY) }
+        unsafe { libc::_exit(OWN_FAILURE.into()) }
     }
     memory.cast()
 }
@@ -228,7 +226,7 @@ mod tests {
     }
 
     #[test]
-    fn nobody_gets_what_another_one_holds() {
+    fn no_block_is_given_out_twice() {
         let allocator = Allocator::new(ptr::null_mut(), 0);
         let mut held: Vec<Held> = Vec::new();
         // The same pseudo-random course each time (a linear congruence of Knuth's).

@@ -22,6 +22,9 @@ use std::ffi::CStr;
 
 use nix::errno::Errno;
 
+/// The exit status of podinit's own failures, unless another init's name has another one for them.
+pub const OWN_FAILURE: u8 = 125;
+
 /// The result of a system call that answers -1 and sets errno, or a number.
 fn check(answer: libc::c_long) -> Result<libc::c_long, Errno> {
     if answer == -1 { Err(Errno::last()) } else { Ok(answer) }

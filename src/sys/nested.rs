@@ -27,7 +27,7 @@ pub enum Step {
     Slave,
     /// /proc could not be mounted.
     Proc,
-    /// Another user could not be become in the user namespace.
+    /// The process could not take the ids of `--user` in the user namespace.
     User,
 }
 

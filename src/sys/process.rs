@@ -7,8 +7,8 @@ use nix::sys::prctl;
 use nix::time::{ClockId, clock_gettime};
 use nix::unistd;
 
-use super::check;
 use super::fd::write_stderr_nowait;
+use super::{OWN_FAILURE, check};
 use crate::signal::Signal;
 
 /// The id of one process: always positive, so that it can never mean a group or every process.
@@ -39,16 +39,13 @@ impl fmt::Debug for Pid {
     }
 }
 
-/// The exit status where init does not learn its own pid: that of init's own failures.
-const NO_PID: i32 = 125;
-
 /// The own pid, by getpid(2). The kernel always has an answer, but a seccomp filter may have an error in its place: then
 /// init exits, since as a pid that number means all processes to kill(2).
 pub fn own_pid() -> Pid {
     Pid::new(unistd::getpid().as_raw()).unwrap_or_else(|| {
         let _ = write_stderr_nowait(b"podinit: getpid fails (a seccomp filter must allow it)\n");
         // SAFETY: _exit touches no memory, and does not come back.
-        unsafe { libc::_exit(NO_PID) }
+        unsafe { libc::_exit(OWN_FAILURE.into()) }
     })
 }
 

@@ -10,7 +10,12 @@ import os
 import struct
 import sys
 
-RT_SIGPROCMASK, RT_SIGTIMEDWAIT = {"x86_64": (14, 128), "aarch64": (135, 137)}[os.uname().machine]
+RT_SIGPROCMASK, RT_SIGTIMEDWAIT = {
+    "x86_64": (14, 128), "aarch64": (135, 137), "riscv64": (135, 137), "armv7l": (175, 177), "i686": (175, 177),
+    "ppc64le": (174, 176), "s390x": (175, 177),
+}[os.uname().machine]
+# Where the sender and the value are in a siginfo, and the value's size: that of a pointer, to which they are aligned.
+SENDER, VALUE, POINTER = (16, 24, "=Q") if ctypes.sizeof(ctypes.c_void_p) == 8 else (12, 20, "=I")
 libc = ctypes.CDLL(None, use_errno=True)
 libc.syscall.restype = ctypes.c_long
 
@@ -26,8 +31,8 @@ while count > 0:
     if number < 0:
         continue
     code, = struct.unpack_from("=i", info, 8)
-    sender, = struct.unpack_from("=I", info, 16)
-    value, = struct.unpack_from("=Q", info, 24) if code == -1 else (0,)
+    sender, = struct.unpack_from("=I", info, SENDER)
+    value, = struct.unpack_from(POINTER, info, VALUE) if code == -1 else (0,)
     os.write(1, b"got %d %d %d %d\n" % (number, code, value, sender))
     count -= 1
     if number == last:

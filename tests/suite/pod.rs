@@ -471,6 +471,10 @@ fn the_target_may_be_the_senders_own_container_or_none() {
     let apart = ways()[0];
     let mut app = pod.leader(apart, "app", "handler");
     kill(pod.init, libc::SIGHUP);
+    eventually("it has dropped it", || {
+        status_field(pod.init, "ShdPnd").ends_with("00000000")
+            && status_field(pod.init, "State").starts_with('S')
+    });
     kill(outer_pid(&app), libc::SIGUSR1);
     assert_eq!(app.wait_for("got"), "app got 10");
 }
