@@ -90,6 +90,8 @@ def app(request, scratch, podman, podinit, pause):
     with (Podman(podman, pause) if request.param == "podman"
           else Containerd(request.getfixturevalue("containerd"))) as app:
         yield app
+        # pytest shows it where the test has failed.
+        print(app.log())
 
 
 def test_systemd_reaches_a_target_and_supervises_a_service(app):

@@ -6,6 +6,7 @@ import os
 import pathlib
 import shutil
 import subprocess
+import tempfile
 
 FOLDER = pathlib.Path(os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache") / "podinit-machines"
 SOURCES = pathlib.Path("/etc/apt/sources.list.d/debian.sources")
@@ -87,3 +88,33 @@ def tree(suite):
         if fresh:
             run([*command, str(fresh), mirror()])
     return FOLDER / suite
+
+
+def foreign_tree(suite, architecture, emulator):
+    """The same of another architecture, whose programs qemu executes as that `emulator`."""
+    needs("arch-test", "arch-test")
+    name, command = f"{suite}-{architecture}", bootstrap(suite, PACKAGES, f"--architectures={architecture}")
+    with made(name, repr(command)) as fresh:
+        if fresh:
+            with executed_by(emulator):
+                run([*command, str(fresh), mirror()])
+    return FOLDER / name
+
+
+@contextlib.contextmanager
+def executed_by(emulator):
+    """Has the kernel execute the programs of another architecture by qemu's `emulator` (binfmt_misc)."""
+    needs(f"qemu-{emulator}-static", "qemu-user-static")
+    line = pathlib.Path(f"/usr/lib/binfmt.d/qemu-{emulator}.conf").read_text().strip()
+    with tempfile.TemporaryDirectory(prefix="podinit-machines-") as name:
+        run(["mount", "-t", "binfmt_misc", "none", name])
+        entry = pathlib.Path(name) / line.split(":")[1]
+        is_own = not entry.exists()
+        try:
+            if is_own:
+                (pathlib.Path(name) / "register").write_text(line)
+            yield
+        finally:
+            if is_own and entry.exists():
+                entry.write_text("-1")
+            run(["umount", name])

@@ -19,6 +19,8 @@ class Architecture(typing.NamedTuple):
     package: str  # qemu's
     emulated: list  # qemu's machine and processor where there is no KVM
     console: str
+    rust: str  # Rust's name for it with glibc
+    gcc: str  # the prefix of Debian's
     busybox: str = "bookworm"  # the Debian that has it
 
 
@@ -26,18 +28,25 @@ class Architecture(typing.NamedTuple):
 NO_MITIGATIONS = "cap-cfpc=broken,cap-sbbc=broken,cap-ibs=broken,cap-ccf-assist=off"
 # By Debian's name.
 ARCHITECTURES = {
-    "amd64": Architecture("x86_64", "amd64", "x86_64", "qemu-system-x86", ["-machine", "pc", "-cpu", "Nehalem"], "ttyS0"),
-    "i386": Architecture("i686", "686-pae", "i386", "qemu-system-x86", ["-machine", "pc", "-cpu", "n270"], "ttyS0"),
+    "amd64": Architecture("x86_64", "amd64", "x86_64", "qemu-system-x86", ["-machine", "pc", "-cpu", "Nehalem"], "ttyS0",
+                          "x86_64-unknown-linux-gnu", "x86_64-linux-gnu"),
+    "i386": Architecture("i686", "686-pae", "i386", "qemu-system-x86", ["-machine", "pc", "-cpu", "n270"], "ttyS0",
+                         "i686-unknown-linux-gnu", "i686-linux-gnu"),
     "arm64": Architecture("aarch64", "arm64", "aarch64", "qemu-system-arm",
-                          ["-machine", "virt", "-cpu", "cortex-a57"], "ttyAMA0"),
+                          ["-machine", "virt", "-cpu", "cortex-a57"], "ttyAMA0", "aarch64-unknown-linux-gnu",
+                          "aarch64-linux-gnu"),
     "armhf": Architecture("armv7", "armmp", "arm", "qemu-system-arm",
-                          ["-machine", "virt", "-cpu", "cortex-a15"], "ttyAMA0"),
+                          ["-machine", "virt", "-cpu", "cortex-a15"], "ttyAMA0", "armv7-unknown-linux-gnueabihf",
+                          "arm-linux-gnueabihf"),
     "ppc64el": Architecture("ppc64le", "powerpc64le", "ppc64", "qemu-system-ppc",
-                            ["-machine", f"pseries,{NO_MITIGATIONS}", "-cpu", "power9"], "hvc0"),
+                            ["-machine", f"pseries,{NO_MITIGATIONS}", "-cpu", "power9"], "hvc0",
+                            "powerpc64le-unknown-linux-gnu", "powerpc64le-linux-gnu"),
     "s390x": Architecture("s390x", "s390x", "s390x", "qemu-system-misc",
-                          ["-machine", "s390-ccw-virtio", "-cpu", "max"], "ttysclp0"),
+                          ["-machine", "s390-ccw-virtio", "-cpu", "max"], "ttysclp0", "s390x-unknown-linux-gnu",
+                          "s390x-linux-gnu"),
     "riscv64": Architecture("riscv64", "riscv64", "riscv64", "qemu-system-misc opensbi",
-                            ["-machine", "virt", "-cpu", "rv64"], "ttyS0", "trixie"),
+                            ["-machine", "virt", "-cpu", "rv64"], "ttyS0", "riscv64gc-unknown-linux-gnu",
+                            "riscv64-linux-gnu", "trixie"),
 }
 # Each boot takes half a minute where it is emulated, and longer where other programs run.
 LIMIT = 300
@@ -51,6 +60,8 @@ BOOTS = [
 
 
 class Machine:
+    MEMORY = "1024"  # in MiB
+
     def __init__(self, name, suite, architecture):
         self.name, self.suite, self.architecture = name, suite, architecture
         self.own = ARCHITECTURES[architecture]
@@ -72,22 +83,22 @@ class Machine:
             emulated = [*own.emulated[:2], "-accel", "kvm", "-cpu", "host"]
         else:
             emulated = [*own.emulated, "-accel", "tcg,thread=multi"]
-        return ["nice", f"qemu-system-{own.emulator}", *emulated, "-m", "1024", "-smp", "2", "-nodefaults", "-no-reboot",
+        return ["nice", f"qemu-system-{own.emulator}", *emulated, "-m", self.MEMORY, "-smp", "2", "-nodefaults", "-no-reboot",
                 "-display", "none", "-nic", "none"], own.console
 
     def kernel(self):
         return packages.kernel(self.suite, self.architecture, self.own.kernel)
 
-    def boot(self, initrd, arguments, console):
+    def boot(self, initrd, arguments, console, limit=LIMIT):
         """What it prints until it is off, with the kernel's messages in it."""
         qemu, tty = self.qemu()
         line = f"console={tty} quiet loglevel=1 panic=-1 mitigations=off no_timer_check {arguments}"
         kernel, _ = self.kernel()
         command = [*qemu, "-kernel", kernel, "-initrd", initrd, "-append", line, "-serial", f"file:{console}"]
         try:
-            subprocess.run(command, stdin=subprocess.DEVNULL, check=True, timeout=LIMIT)
+            subprocess.run(command, stdin=subprocess.DEVNULL, check=True, timeout=limit)
         except subprocess.TimeoutExpired:
-            return console.read_text(errors="replace") + f"\nFAILED to end in {LIMIT} s\n"
+            return console.read_text(errors="replace") + f"\nFAILED to end in {limit} s\n"
         return console.read_text(errors="replace")
 
     def run(self, chosen):

@@ -72,11 +72,9 @@ def disk(suite):
 
 def payload(archive, chosen, command):
     """The source, podinit, the suite, and the script that a machine is to run."""
-    listed = subprocess.run(["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"], check=True,
-                            cwd=userlands.SOURCE, stdout=subprocess.PIPE, text=True).stdout
     with tarfile.open(fileobj=archive, mode="w") as tar:
-        for name in listed.split("\0")[:-1]:
-            tar.add(userlands.SOURCE / name)
+        for path in userlands.sources():
+            tar.add(path)
         tar.add(chosen.podinit, "podinit")
         tar.add(chosen.suite(), "suite")
         script = f"cd {userlands.SOURCE}\n{command}\necho end of the run: $?\n".encode()
@@ -87,6 +85,7 @@ def payload(archive, chosen, command):
 
 class System(machines.Machine):
     """A Debian on a disk, as it is installed."""
+    MEMORY = "3072"
 
     def __init__(self, name, suite, runtime="crun", kernel_options="", skipped=None):
         """`runtime` is podman's. `skipped` has what this Debian's programs cannot carry, for each row, and why."""
@@ -110,7 +109,7 @@ class System(machines.Machine):
         output = log.with_name(f"{log.name}-output")
         line = f"root=/dev/vda rw console={tty} quiet systemd.show_status=0 panic=-1 mitigations=off no_timer_check"
         (kernel,), (initrd,) = folder.glob("vmlinuz-*"), folder.glob("initrd.img-*")
-        command = [*qemu, "-m", "3072", "-kernel", kernel, "-initrd", initrd, "-append", f"{line} {self.kernel_options}"]
+        command = [*qemu, "-kernel", kernel, "-initrd", initrd, "-append", f"{line} {self.kernel_options}"]
         command += ["-drive", f"file={folder}/disk,if=virtio,format=raw,snapshot=on,cache=unsafe"]
         command += ["-drive", f"file={drive},if=virtio,format=raw,readonly=on", "-device", "virtio-rng-pci"]
         command += ["-serial", f"file:{log}", "-serial", f"file:{output}"]

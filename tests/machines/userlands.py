@@ -15,10 +15,18 @@ SOURCE = HERE.parents[1]
 LIMIT = 1800
 
 
-def built():
+def sources():
+    """The paths of all files of podinit's source."""
+    listed = subprocess.run(["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"], check=True,
+                            cwd=SOURCE, stdout=subprocess.PIPE, text=True).stdout
+    return [SOURCE / name for name in listed.split("\0")[:-1]]
+
+
+def built(*options, **environment):
     """The suite as one static file, which runs in every userland."""
-    command = ["nice", "cargo", "test", "--quiet", "--test", "suite", "--no-run", "--message-format=json"]
-    lines = subprocess.run(command, cwd=SOURCE, check=True, stdout=subprocess.PIPE, text=True).stdout.splitlines()
+    command = ["nice", "cargo", "test", "--quiet", "--test", "suite", "--no-run", "--message-format=json", *options]
+    lines = subprocess.run(command, cwd=SOURCE, check=True, stdout=subprocess.PIPE, text=True,
+                           env=os.environ | environment).stdout.splitlines()
     files = [json.loads(line).get("executable") for line in lines if '"name":"suite"' in line]
     return next(file for file in files if file)
 

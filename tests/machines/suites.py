@@ -1,0 +1,69 @@
+"""tests/suite on a Debian of another architecture, its programs and its kernel, in a virtual machine."""
+import pathlib
+import shlex
+import shutil
+import tempfile
+import time
+
+import cache
+import initramfs
+import machines
+import results
+import userlands
+
+# Emulated, beside other work on two processors.
+LIMIT = 5400
+# Debian's compiler has the source of std beside it, which that of rustup lacks for other architectures.
+DEBIAN = {"PATH": "/usr/bin:/bin", "RUSTC_BOOTSTRAP": "1"}
+STD = ["-Z", "build-std=std,test,panic_unwind"]
+
+
+class Suite(machines.Machine):
+    """A Debian's files in the memory of a virtual machine, whose PID 1 is podinit with the suite as its workload."""
+    # Its files are there twice while the kernel unpacks them.
+    MEMORY = "2560"
+
+    def __init__(self, name, suite, architecture, skipped=None):
+        """`skipped` has the tests that this machine cannot carry, and why."""
+        super().__init__(name, suite, architecture)
+        self.skipped = skipped or {}
+
+    def built(self):
+        """The suite for this architecture."""
+        cache.needs(f"{self.own.gcc}-gcc", f"gcc-{self.own.gcc}")
+        cache.needs("/usr/bin/rustc", "rustc-web, cargo-web, rust-web-src")
+        variable = f"CARGO_TARGET_{self.own.rust.upper().replace('-', '_')}_LINKER"
+        environment = {variable: f"{self.own.gcc}-gcc", "CARGO_ENCODED_RUSTFLAGS": "-Ctarget-feature=+crt-static"}
+        return userlands.built(*STD, f"--target={self.own.rust}", "--target-dir=target/suites", **DEBIAN, **environment)
+
+    def initrd(self, archive, chosen):
+        """All that the machine has."""
+        user = {"ppc64": "ppc64le"}.get(self.own.emulator, self.own.emulator)
+        tree = cache.foreign_tree(self.suite, self.architecture, user)
+        with tempfile.TemporaryDirectory(prefix="podinit-machines-") as name:
+            root = pathlib.Path(name)
+            root.chmod(0o755)
+            shutil.copy(self.podinit(chosen), root / "podinit")
+            shutil.copy(self.built(), root / "suite")
+            shutil.copy(initramfs.INSIDE / "suite", root / "init-of-suite")
+            words = ["/podinit", "--", "/suite", "--color=never", *chosen.tests, *(f"--skip={test}" for test in self.skipped)]
+            (root / "payload").write_text(f"cd {userlands.SOURCE}\nexec {shlex.join(words)}\n")
+            for path in userlands.sources():
+                copy = root / path.relative_to("/")
+                copy.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copy(path, copy)
+            initramfs.write(archive, tree)
+            initramfs.write(archive, root)
+
+    def run(self, chosen):
+        """Yields the row of the table."""
+        cache.needs("cpio", "cpio")
+        initrd = chosen.log(f"{self.name}.cpio")
+        with open(initrd, "wb") as archive:
+            self.initrd(archive, chosen)
+        began = time.monotonic()
+        output = self.boot(initrd, "rdinit=/init-of-suite", chosen.log(self.name), LIMIT)
+        initrd.unlink()
+        passed, failed, skipped = results.of_suite(output.replace("\r", ""))
+        skipped += [f"{test}: {why}" for test, why in self.skipped.items()]
+        yield results.Row(self.name, self.kernel()[1], "suite", passed, failed, skipped, time.monotonic() - began)
