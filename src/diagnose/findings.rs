@@ -45,12 +45,7 @@ const IGNORES_TERM: &str = concat!(
 const PERMISSION: &str = concat!(
     "permission~",
     "%A runs as uid %B, and uid %C may not signal it (not permitted)~",
-    "run this container as uid %B (runAsUser), or give it the capability KILL"
-);
-const PERMISSION_OF_PAUSE: &str = concat!(
-    "permission~",
-    "%A runs as uid %B, and uid %C may not signal it: kill -HUP 1 is not permitted~",
-    "send it as root with the capability KILL"
+    "give this container the capability KILL, or run it as uid %B (runAsUser)"
 );
 const STOPPED: &str = concat!("stopped~", "%A is stopped by a signal~", "kill -CONT %B");
 const TRACED: &str = concat!("stopped~", "%A is stopped by a debugger~", "detach the debugger");
@@ -138,8 +133,8 @@ pub fn all(facts: &Facts) -> Vec<Finding> {
             &[label(init.pid, init.name), pid_digits(leader.pid), leader.name],
         );
     }
-    if let Some(init) = facts.init.filter(|init| init.role == Role::Pause && !init.may) {
-        all.add(PERMISSION_OF_PAUSE, Some(init.pid), &init.in_words(facts.uid));
+    if let Some(init) = facts.init.filter(|init| init.role == Role::Pause) {
+        all.of_process(&init, facts.uid);
     }
     for process in &facts.processes {
         all.of_process(process, facts.uid);

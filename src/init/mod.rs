@@ -155,7 +155,7 @@ impl Init<'_> {
             if (has_changes || killed)
                 && let Some(end) = self.reap(kill_at.is_none() && self.kill_main_at.is_none())
             {
-                self.stop_remaining(if killed { Some(Instant::now()) } else { kill_at });
+                self.stop_remaining(kill_at, killed);
                 return end;
             }
             has_changes = false;
@@ -257,8 +257,8 @@ impl Init<'_> {
         Some(end)
     }
 
-    /// Stops the remaining processes, now that the main process has exited.
-    fn stop_remaining(&mut self, kill_at: Option<Instant>) {
+    /// Stops the remaining processes, now that the main process has exited. `killed`: they have been sent SIGKILL.
+    fn stop_remaining(&mut self, kill_at: Option<Instant>, killed: bool) {
         match (self.config.at_exit, self.config.rewritten(Signal::TERM)) {
             (AtExit::Terminate(grace), _) => {
                 self.main.let_init_reap();
@@ -271,7 +271,8 @@ impl Init<'_> {
                     ref mut log,
                     ..
                 } = self;
-                Stop { config, main: main.pid, mailbox, remaining, term_forwarded, log }.run(grace, kill_at);
+                Stop { config, main: main.pid, mailbox, remaining, term_forwarded, killed, log }
+                    .run(grace, kill_at);
             }
             (AtExit::TermGroup, Some(signal)) if self.config.target != Target::Child => {
                 let _ = self.main.send_to_group(signal);

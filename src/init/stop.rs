@@ -32,6 +32,8 @@ pub struct Stop<'a> {
     pub remaining: &'a mut Remaining,
     /// Whether a SIGTERM has been forwarded; or, where `--rewrite TERM:0` drops it, SIGINT or SIGQUIT.
     pub term_forwarded: bool,
+    /// Whether all have been sent SIGKILL already (`--kill-after`).
+    pub killed: bool,
     pub log: &'a mut TerminationLog,
 }
 
@@ -46,13 +48,15 @@ impl Stop<'_> {
         if parting.is_none() && !self.term_forwarded {
             return info!("SIGTERM is dropped (--rewrite), so no process is waited for");
         }
-        let grace_ends = Instant::now().checked_add(grace);
-        let mut deadline = earlier(grace_ends, kill_at);
-        self.deliver_pending(deadline);
-        if let Some(signal) = parting {
-            self.remaining.terminate(signal, deadline);
+        let mut killed = self.killed;
+        let mut deadline = Some(Instant::now() + PATIENCE);
+        if !killed {
+            deadline = earlier(Instant::now().checked_add(grace), kill_at);
+            self.deliver_pending(deadline);
+            if let Some(signal) = parting {
+                self.remaining.terminate(signal, deadline);
+            }
         }
-        let mut killed = false;
         let mut looks = Looks::NONE;
         loop {
             if killed {

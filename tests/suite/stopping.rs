@@ -167,6 +167,17 @@ fn the_main_process_is_killed_after_kill_after() {
 }
 
 #[test]
+fn a_kill_is_in_the_log_once() {
+    // Many processes are not reaped at once.
+    let script = "trap '' TERM; for n in $(seq 300); do sleep 1000 & done; kill -TERM 1; sleep 1000";
+    for turn in 0..5 {
+        println!("case: {turn}");
+        let run = finish(&mut as_pid_1(&["--kill-after", "0", "sh", "-c", script]));
+        assert_eq!((run.code, run.stderr.matches("time is up").count()), (Some(137), 1), "{run:?}");
+    }
+}
+
+#[test]
 fn pid_1_exits_if_it_may_not_kill_the_main_process() {
     if !have_root() || !have("setpriv") {
         return;
