@@ -86,7 +86,7 @@ fn look_up<'t>(text: &'t [u8], what: &str, key: &[u8]) -> Result<(u32, Option<&'
 }
 
 fn invalid(what: &str, key: &[u8]) -> String {
-    format!("not a valid {what} id, which is 0 to {}: of {}", u32::MAX - 1, Quoted(key))
+    format!("not a valid {what} id, which is 0 to {}: {}", u32::MAX - 1, Quoted(key))
 }
 
 fn is_colon(byte: &u8) -> bool {

@@ -232,7 +232,12 @@ impl Launch<'_> {
         for directory in self.path.as_bytes().split(|&byte| byte == b':') {
             let Some(path) = join(buffer, directory, name) else { continue };
             match self.execute_file(path) {
-                Errno::ENOENT | Errno::ENOTDIR | Errno::ESTALE | Errno::ENODEV | Errno::ETIMEDOUT => {}
+                Errno::ENOENT
+                | Errno::ENOTDIR
+                | Errno::ENAMETOOLONG
+                | Errno::ESTALE
+                | Errno::ENODEV
+                | Errno::ETIMEDOUT => {}
                 // In a directory that may not be searched nothing is found.
                 Errno::EACCES if access(path, AccessFlags::F_OK).is_err() => {}
                 Errno::EACCES => denied = Some(Errno::EACCES),

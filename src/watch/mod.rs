@@ -13,6 +13,7 @@ use nix::unistd::read;
 
 use crate::config;
 use crate::mailbox::earlier;
+use crate::quoted::Quoted;
 use crate::signal::Signal;
 use crate::sys::describe;
 use paths::{state, watch};
@@ -71,7 +72,8 @@ impl Watcher {
     fn begin(wanted: &[config::Watch]) -> Result<Watcher, String> {
         let mut files = Vec::new();
         for config::Watch { path, signal } in wanted {
-            let state = state(path).map_err(|errno| format!("cannot watch {path}: {}", describe(errno)))?;
+            let cannot = |errno| format!("cannot watch {}: {}", Quoted(path.as_bytes()), describe(errno));
+            let state = state(path).map_err(cannot)?;
             files.push(Watched { path, signal: *signal, state });
         }
         let inotify = watch(files.iter().map(|file| file.path))?;
@@ -165,7 +167,7 @@ impl Watcher {
         for file in &mut self.files {
             match state(file.path) {
                 Ok(now) if now != file.state => {
-                    info!("{} has changed: {}", file.path, file.signal);
+                    info!("{} has changed: {}", Quoted(file.path.as_bytes()), file.signal);
                     file.state = now;
                     self.unsent.retain(|(signal, _)| *signal != file.signal);
                     self.unsent.push((file.signal, until));

@@ -8,6 +8,7 @@ use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify};
 use nix::sys::stat::{FileStat, SFlag, fstatat, stat};
 
 use crate::files;
+use crate::quoted::Quoted;
 use crate::sys::describe;
 use crate::sys::fd::read_link;
 
@@ -39,6 +40,7 @@ pub fn watch(paths: impl Iterator<Item = &'static str>) -> Result<Inotify, Strin
     })?;
     for path in paths {
         watch_path(&inotify, path).and_then(|()| watch_links(&inotify, path)).map_err(|errno| {
+            let path = Quoted(path.as_bytes());
             format!("cannot watch {path}: {} (fs.inotify.max_user_watches)", describe(errno))
         })?;
     }

@@ -135,7 +135,7 @@ def test_hot_reload(pod):
     def change(_):
         server = "server { listen 8081; location / { return 200 changed; } }"
         pod.execute("nginx", f"echo '{server}' >/etc/nginx/conf.d/new.conf")
-        pod.wait_for("reloader", "/configuration has changed: SIGHUP")
+        pod.wait_for("reloader", '/configuration" has changed: SIGHUP')
         pod.execute("nginx", scripts.SETTLED)
 
     assert pod.nginx().effect_of(change) == RELOADED
@@ -167,7 +167,7 @@ def test_hot_reload_with_a_config_map(tagged, tmp_path):
         # podman has written the new content to the volume when it finds that the pod exists.
         done = tagged.attempt("kube", "play", "--network=none", str(manifest))
         assert "pod already exists" in done.stderr
-        pod.wait_for("reloader", "/configuration has changed: SIGHUP")
+        pod.wait_for("reloader", '/configuration" has changed: SIGHUP')
         pod.execute("nginx", scripts.SETTLED)
 
     manifest.write_text(CONFIG_MAP.format("first") + text)

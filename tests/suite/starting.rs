@@ -172,6 +172,8 @@ fn programs_are_found_as_execvp_finds_them() {
 fn what_cannot_be_started_is_logged_in_one_line() {
     finish(&mut as_pid_1(&["no-such-program"]))
         .assert_refused(127, &["no-such-program", "not found in PATH"]);
+    // bash has 127 for it too.
+    finish(&mut as_pid_1(&[&"x".repeat(300)])).assert_refused(127, &["not found in PATH"]);
     finish(&mut as_pid_1(&["/no/such/program"])).assert_refused(127, &["/no/such/program", "No such file"]);
     finish(&mut as_pid_1(&[""])).assert_refused(127, &["\"\"", "No such file"]);
     finish(&mut as_pid_1(&["/etc/passwd"])).assert_refused(126, &["/etc/passwd", "no execute permission"]);

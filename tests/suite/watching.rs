@@ -182,6 +182,12 @@ fn what_is_not_there_at_the_start_is_an_error() {
 }
 
 #[test]
+fn a_path_is_escaped_in_messages() {
+    let run = finish(Command::new(podinit()).args(["--watch", "/no\nsuch\x1b[31m", "true"]));
+    run.assert_refused(125, &["cannot watch \"/no\\nsuch\\u{1b}[31m\": "]);
+}
+
+#[test]
 fn a_limit_of_inotify_is_an_error_at_the_start() {
     for limit in ["max_inotify_instances", "max_inotify_watches"] {
         let script = format!("echo 0 >/proc/sys/user/{limit} && exec \"$@\"");
