@@ -74,6 +74,8 @@ class Diagnosis:
     """What `--diagnose --json` printed, of which the schema is checked."""
 
     def __init__(self, text):
+        # pytest shows it where the test has failed.
+        print(text)
         schema = ROOT / "packaging/diagnose.schema.json"
         subprocess.run([sys.executable, HERE.parent / "helpers/flat.py", schema], input=text, text=True, check=True,
                        stdout=subprocess.DEVNULL)
