@@ -112,7 +112,9 @@ def s6(path, podinit):
 
 def systemd(path, podinit, units):
     """What WITH_PODINIT has, systemd with its targets, and `units`: texts by the names of files in /etc/systemd/system."""
-    binaries = [SYSTEMD / name for name in ("systemd", "systemd-shutdown")]
+    # The last one is there from systemd 255 on.
+    binaries = [SYSTEMD / name for name in ("systemd", "systemd-shutdown", "systemd-executor")]
+    binaries = [file for file in binaries if file.exists()]
     stock = [*(SYSTEMD / "system").glob("*.target"), SYSTEMD / "system/systemd-halt.service"]
     systemctl, unshare = shutil.which("systemctl"), shutil.which("unshare")
     files = {"podinit": podinit, **in_place(*binaries, *stock, *libraries(*binaries, systemctl, unshare))}
