@@ -118,6 +118,8 @@ def systemd(path, podinit, units):
     stock = [*(SYSTEMD / "system").glob("*.target"), SYSTEMD / "system/systemd-halt.service"]
     systemctl, unshare = shutil.which("systemctl"), shutil.which("unshare")
     files = {"podinit": podinit, **in_place(*binaries, *stock, *libraries(*binaries, systemctl, unshare))}
+    # Where the systemd of Debian 13 has them.
+    files |= {f"usr/{name}": file for name, file in files.items() if name.startswith("lib/systemd/")}
     # That of busybox makes no cgroup namespace.
     files |= {"bin/systemctl": systemctl, "bin/unshare": unshare}
     for number, (name, text) in enumerate(units.items()):

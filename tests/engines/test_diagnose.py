@@ -42,7 +42,7 @@ class InPodman(Managed):
     def run(self, name, command, image, user, host):
         options = [f"--volume={path}:{inside}:ro" for inside, path in host.items()]
         self.podman("run", "--detach", f"--pod={self.name}", f"--name={self.full(name)}", *self.podman.confine, *options,
-                    *([f"--user={user}"] if user else []), image, *command)
+                    *([f"--user={user}:{user}"] if user else []), image, *command)
 
     def pid(self, name):
         return self.podman.pid(self.full(name))
