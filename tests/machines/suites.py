@@ -46,8 +46,10 @@ class Suite(machines.Machine):
             shutil.copy(self.podinit(chosen), root / "podinit")
             shutil.copy(self.built(), root / "suite")
             shutil.copy(initramfs.INSIDE / "suite", root / "init-of-suite")
-            words = ["/podinit", "--", "/suite", "--color=never", *chosen.tests, *(f"--skip={test}" for test in self.skipped)]
-            (root / "payload").write_text(f"cd {userlands.SOURCE}\nexec {shlex.join(words)}\n")
+            words = ["/suite", "--color=never", *chosen.tests, *(f"--skip={test}" for test in self.skipped)]
+            # The console is not to be a terminal of the suite: it would be sent SIGHUP where that hangs up.
+            script = f"{shlex.join(words)} </dev/null 2>&1 | cat"
+            (root / "payload").write_text(f"cd {userlands.SOURCE}\nexec /podinit -- sh -c {shlex.quote(script)}\n")
             for path in userlands.sources():
                 copy = root / path.relative_to("/")
                 copy.parent.mkdir(parents=True, exist_ok=True)
