@@ -38,6 +38,8 @@ fn exit_statuses_are_remapped() {
         let run = finish(&mut as_pid_1(&[options, &["sh", "-c", &exit]].concat()));
         assert_eq!(run.code, Some(expected), "{options:?}, exit {code}: {run:?}");
     }
+    // Not podinit's own failures; and a long option may be shortened.
+    finish(&mut as_pid_1(&["--rema", "127:3", "no-such-program"])).assert_refused(127, &["not found"]);
     let mut run = Running::start(&mut as_pid_1(&["-e", "143", "sh", "-c", "echo ready; exec sleep 1000"]));
     run.wait_for("ready");
     run.signal_init(libc::SIGTERM);
