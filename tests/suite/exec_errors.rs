@@ -36,6 +36,11 @@ fn elf(bits: usize, is_big_endian: bool, machine: u16) -> Vec<u8> {
     elf
 }
 
+/// An ELF file for the machine `FOREIGN`.
+fn foreign_elf() -> Vec<u8> {
+    if FOREIGN == "s390x" { elf(64, true, 22) } else { elf(64, false, 243) }
+}
+
 /// This machine's /bin/true with another loader, which is not there.
 fn without_loader() -> Vec<u8> {
     let mut elf = fs::read("/bin/true").unwrap();
@@ -54,13 +59,13 @@ fn programs() -> PathBuf {
     file(&dir, "chain", format!("#!{path}/script\n"));
     file(&dir, "into-a-directory", format!("#!{path}\n"));
     file(&dir, "loader", without_loader());
-    file(&dir, "s390x", elf(64, true, 22));
+    file(&dir, "elf", foreign_elf());
     file(&dir, "sparc", elf(64, true, 43));
     for (_, program, machine) in MACHINES {
         let bits = if matches!(machine, 3 | 40) { 32 } else { 64 };
         file(&dir, &program["/D/".len()..], elf(bits, false, machine));
     }
-    file(&dir, "foreign", format!("#!{path}/s390x\n"));
+    file(&dir, "foreign", format!("#!{path}/elf\n"));
     file(&dir, "cut-off", &fs::read(podinit()).unwrap()[..40]);
     file(&dir, "not-executable", "#!/bin/sh\n");
     fs::set_permissions(dir.join("not-executable"), PermissionsExt::from_mode(0o644)).unwrap();
@@ -98,9 +103,16 @@ const OWN_MACHINE: &str = if cfg!(target_arch = "x86_64") {
     "amd64"
 } else if cfg!(target_arch = "aarch64") {
     "arm64"
+} else if cfg!(target_arch = "x86") {
+    "i386"
+} else if cfg!(target_arch = "powerpc64") {
+    "ppc64le"
 } else {
     std::env::consts::ARCH
 };
+
+/// Another machine than this one.
+const FOREIGN: &str = if cfg!(target_arch = "s390x") { "riscv64" } else { "s390x" };
 
 /// Programs, podinit's exit status, and what it says after `cannot execute "PROGRAM": `.
 fn cases() -> Vec<(&'static str, i32, String)> {
@@ -108,7 +120,7 @@ fn cases() -> Vec<(&'static str, i32, String)> {
     let begin = loader.windows(4).position(|bytes| bytes == b"/bil").unwrap();
     let loader = loader[begin..].split(|byte| *byte == 0).next().unwrap();
     let loader = format!("its loader \"{}\": \"/bil", String::from_utf8_lossy(loader));
-    let foreign = format!("an ELF file for s390x, not {OWN_MACHINE}");
+    let foreign = format!("an ELF file for {FOREIGN}, not {OWN_MACHINE}");
     let mut cases: Vec<(&str, i32, String)> = [
         ("no-such-program", 127, "not found in PATH"),
         ("/D/no-such-program", 127, "No such file or directory"),
@@ -125,8 +137,8 @@ fn cases() -> Vec<(&'static str, i32, String)> {
         ),
         ("/D/into-a-directory", 126, "its interpreter \"/D\": Is a directory"),
         ("/D/loader", 127, &loader),
-        ("/D/s390x", 126, &foreign),
-        ("/D/foreign", 126, &["its interpreter \"/D/s390x\": ", &foreign].concat()),
+        ("/D/elf", 126, &foreign),
+        ("/D/foreign", 126, &["its interpreter \"/D/elf\": ", &foreign].concat()),
         ("/D/cut-off", 126, "a damaged ELF file"),
         ("/D/noexec/true", 126, "its file system is mounted noexec"),
         ("/D/closed", 126, "Is a directory"),
@@ -206,7 +218,11 @@ fn the_cause_is_what_holds_for_the_workload() {
         // In the PATH of --env; an empty part of it is the working directory.
         (&["--env", "PATH=/nosuch:", "script"], 127, "\"script\": its interpreter \"/no/such/python3\""),
         // In the namespaces of --as-pid-1.
-        (&["--as-pid-1", "./s390x"], 126, "cannot execute \"./s390x\": an ELF file for s390x, not "),
+        (
+            &["--as-pid-1", "./elf"],
+            126,
+            &format!("cannot execute \"./elf\": an ELF file for {FOREIGN}, not "),
+        ),
         (&["--as-pid-1", "/proc/2"], 127, "cannot execute \"/proc/2\": No such file or directory"),
     ] {
         println!("case: {words:?}");
@@ -236,15 +252,10 @@ fn a_shell_runs_no_elf_and_no_script_with_an_interpreter() {
     let podinit = podinit().to_str().unwrap();
     // A shell would run the line behind the ELF's header, and the one behind the interpreter that cannot be executed.
     let line = "\necho the shell runs it >&2\n";
-    file(&dir, "s390x", [&elf(64, true, 22)[..], line.as_bytes()].concat());
-    file(&dir, "sparc", elf(64, true, 43));
-    for (_, program, machine) in MACHINES {
-        let bits = if matches!(machine, 3 | 40) { 32 } else { 64 };
-        file(&dir, &program["/D/".len()..], elf(bits, false, machine));
-    }
-    file(&dir, "foreign", format!("#!{}/s390x{line}", dir.display()));
-    for program in ["./s390x", "./foreign"] {
-        run(&dir, &[podinit, program]).assert_refused(126, &["an ELF file for s390x"]);
+    file(&dir, "elf", [&foreign_elf(), line.as_bytes()].concat());
+    file(&dir, "foreign", format!("#!{}/elf{line}", dir.display()));
+    for program in ["./elf", "./foreign"] {
+        run(&dir, &[podinit, program]).assert_refused(126, &[&format!("an ELF file for {FOREIGN}")]);
     }
     // It runs what has no interpreter.
     file(&dir, "plain", "echo plain\n");
