@@ -121,8 +121,8 @@ fn signals_reach_the_workload_where_the_kernel_reaps() {
     }
     let mut run = Running::start(&mut after_orphan(&[], &["python3", &helper("receive.py"), "1"]));
     run.wait_for("ready");
-    queue(run.init(), 37, 0x1_0000_0007);
-    assert_eq!(run.wait_for("got"), format!("got 37 -1 {} 0", 0x1_0000_0007_u64));
+    queue(run.init(), 37, usize::MAX);
+    assert_eq!(run.wait_for("got"), format!("got 37 -1 {} 0", usize::MAX));
     assert_eq!(run.finish().code, Some(0));
 }
 
