@@ -91,12 +91,13 @@ def tree(suite):
 
 
 def foreign_tree(suite, architecture, emulator):
-    """The same of another architecture, whose programs qemu executes as that `emulator`."""
+    """The same of another architecture, whose programs qemu executes as that `emulator`, if the kernel does not."""
     needs("arch-test", "arch-test")
     name, command = f"{suite}-{architecture}", bootstrap(suite, PACKAGES, f"--architectures={architecture}")
     with made(name, repr(command)) as fresh:
         if fresh:
-            with executed_by(emulator):
+            is_native = subprocess.run(["arch-test", "-n", architecture], stdout=subprocess.DEVNULL).returncode == 0
+            with contextlib.nullcontext() if is_native else executed_by(emulator):
                 run([*command, str(fresh), mirror()])
     return FOLDER / name
 

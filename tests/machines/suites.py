@@ -47,9 +47,11 @@ class Suite(machines.Machine):
             shutil.copy(self.built(), root / "suite")
             shutil.copy(initramfs.INSIDE / "suite", root / "init-of-suite")
             words = ["/suite", "--color=never", *chosen.tests, *(f"--skip={test}" for test in self.skipped)]
-            # The console is not to be a terminal of the suite: it would be sent SIGHUP where that hangs up.
+            # A group whose parent is the machine's PID 1 counts as orphaned. Where one of it is stopped, and another that PID 1
+            # of the same session has inherited exits, the kernel sends SIGHUP to all of it (kill_orphaned_pgrp).
             script = f"{shlex.join(words)} </dev/null 2>&1 | cat"
-            (root / "payload").write_text(f"cd {userlands.SOURCE}\nexec /podinit -- sh -c {shlex.quote(script)}\n")
+            command = f"exec /podinit -- setsid --wait sh -c {shlex.quote(script)}"
+            (root / "payload").write_text(f"cd {userlands.SOURCE}\n{command}\n")
             for path in userlands.sources():
                 copy = root / path.relative_to("/")
                 copy.parent.mkdir(parents=True, exist_ok=True)
