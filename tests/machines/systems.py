@@ -38,6 +38,7 @@ TimeoutStartSec=infinity
 [Install]
 WantedBy=multi-user.target
 """
+UNSHARE = r"case $(unshare --version) in *\ 2.36*) cp tests/machines/unshare-2.36 /usr/local/bin/unshare ;; esac"
 SIZE = 8 << 30
 # Emulated, beside other work on two processors.
 LIMIT = 5400
@@ -77,7 +78,7 @@ def payload(archive, chosen, command):
             tar.add(path)
         tar.add(chosen.podinit, "podinit")
         tar.add(chosen.suite(), "suite")
-        script = f"cd {userlands.SOURCE}\n{command}\necho end of the run: $?\n".encode()
+        script = f"cd {userlands.SOURCE}\n{UNSHARE}\n{command}\necho end of the run: $?\n".encode()
         member = tarfile.TarInfo("payload")
         member.size = len(script)
         tar.addfile(member, io.BytesIO(script))
