@@ -19,18 +19,21 @@ import socket
 import struct
 import sys
 
-RT_SIGQUEUEINFO, TGKILL, UNSHARE = {"x86_64": (129, 234, 272), "aarch64": (138, 131, 97)}[os.uname().machine]
+from system_calls import RT_SIGQUEUEINFO
+
 F_SETSIG, CLONE_NEWUSER = 10, 0x10000000
 libc = ctypes.CDLL(None, use_errno=True)
 
 
-def call(*args):
-    if libc.syscall(*args) != 0:
+def call(function, *args):
+    if function(*args) != 0:
         raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
 
 
 def queue(pid, number, code):
-    call(RT_SIGQUEUEINFO, pid, number, struct.pack("=iiiiIIQ", number, 0, code, 0, 0, 0, 0).ljust(128, b"\0"))
+    # Its pid, its uid and its value are 0, which are behind the code.
+    info = struct.pack("=iii", number, 0, code).ljust(128, b"\0")
+    call(libc.syscall, RT_SIGQUEUEINFO, pid, number, info)
 
 
 def fill():
@@ -65,7 +68,7 @@ def attack(how, code, number):
     if how in ("kill", "namespace"):
         os.kill(1, number)
     elif how == "tgkill" or code == -6:
-        call(TGKILL, 1, 1, number)
+        call(libc.tgkill, 1, 1, number)
     elif how in ("queue", "full"):
         queue(1, number, code)
     else:
@@ -80,7 +83,7 @@ if how == "full":
 if how == "overflow":
     raise_by_socket(signal.SIGRTMIN + 2, False, 100)
 if how == "namespace":
-    call(UNSHARE, CLONE_NEWUSER)
+    call(libc.unshare, CLONE_NEWUSER)
 for number in map(int, sys.argv[2:]):
     try:
         attack(how, int(code or 0), number)

@@ -12,10 +12,12 @@ import signal
 import sys
 import time
 
-CLONE = {"x86_64": 56, "aarch64": 220}[os.uname().machine]
+from system_calls import CLONE, IS_STACK_FIRST
+
 CLONE_NEWUSER, CLONE_NEWPID = 0x10000000, 0x20000000
 libc = ctypes.CDLL(None, use_errno=True)
 flags = CLONE_NEWPID | (CLONE_NEWUSER if os.geteuid() else 0) | signal.SIGCHLD
+first = (0, flags) if IS_STACK_FIRST else (flags, 0)
 
 # As an engine starts an init: no signal blocked, every disposition the default.
 signal.signal(signal.SIGINT, signal.SIG_DFL)
@@ -24,7 +26,7 @@ signal.signal(signal.SIGPIPE, signal.SIG_DFL)
 
 def start(init):
     reader, writer = os.pipe()  # close-on-exec, so the reader sees the end of file at the exec
-    pid = libc.syscall(CLONE, flags, 0, 0, 0, 0)
+    pid = libc.syscall(CLONE, *first, 0, 0, 0)
     if pid == 0:
         os.execv(init, [init, "--", "sleep", "0.1"])
     if pid < 0:

@@ -10,10 +10,8 @@ import os
 import struct
 import sys
 
-RT_SIGPROCMASK, RT_SIGTIMEDWAIT = {
-    "x86_64": (14, 128), "aarch64": (135, 137), "riscv64": (135, 137), "armv7l": (175, 177), "i686": (175, 177),
-    "ppc64le": (174, 176), "s390x": (175, 177),
-}[os.uname().machine]
+from system_calls import RT_SIGPROCMASK, RT_SIGTIMEDWAIT
+
 # Where the sender and the value are in a siginfo, and the value's size: that of a pointer, to which they are aligned.
 SENDER, VALUE, POINTER = (16, 24, "=Q") if ctypes.sizeof(ctypes.c_void_p) == 8 else (12, 20, "=I")
 libc = ctypes.CDLL(None, use_errno=True)
