@@ -112,8 +112,11 @@ impl Facts {
         let mut unread = Vec::new();
         let is_pause = own != PID_1 && containers::is_pause(PID_1);
         let init = Process::read(PID_1, if is_pause { Role::Pause } else { Role::Leader }, 0);
+        // That it blocks it is enough: podinit is not asleep while it forwards a signal.
+        let awaits_hup =
+            |init: Process| matches!(init.effects[HUP], Effect::Handled | Effect::Waits | Effect::Blocked);
         let kind =
-            init.map_or(Kind::Unknown, |init| kind(init.name, is_pause && init.handles(HUP), &mut unread));
+            init.map_or(Kind::Unknown, |init| kind(init.name, is_pause && awaits_hup(init), &mut unread));
         // A PID 1 that is shown, but not what it executes, would be hidden: so nothing is. To a group hidepid shows all
         // (proc(5)), by default to that of root.
         let is_exempt = !unread.is_empty();

@@ -46,7 +46,7 @@ pub fn kind_of(name: &[u8]) -> Kind {
 }
 
 /// What kind PID 1 is, by the file that it executes, where that may be read, and else by its name. `forwards`: whether it
-/// is a pause process that waits for SIGHUP.
+/// is a pause process that handles or blocks SIGHUP.
 pub fn kind(name: &str, forwards: bool, unread: &mut Vec<&'static str>) -> Kind {
     let mut kind = Kind::App;
     match read_link(c"/proc/1/exe", &mut [0; 256]) {

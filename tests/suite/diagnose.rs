@@ -290,7 +290,7 @@ fn who_receives_a_hang_up() {
         let session = exec(&mut pod, apart, "one", &one, &["sh", "-c", &script]);
         assert_eq!(one.wait_for("got"), "one got 1");
         let found = Diagnosis::of(session.finish());
-        assert_eq!(found.get("pid_1.hup_receivers.0"), first);
+        assert_eq!(found.get("pid_1.hup_receivers.0"), first, "{:?}", found.lines);
         assert_eq!(found.get("pid_1.hup_receivers.1"), "");
         // What the second one receives first is what is sent to it last.
         kill(outer_pid(&two), libc::SIGWINCH);
@@ -326,6 +326,19 @@ fn containers_exec_sessions_and_main_processes_are_distinguished() {
         assert_eq!(of(outer_pid(&side)), ["2", "leader"]);
         assert_eq!(of(children_of(outer_pid(&side))[0]), ["2", "main"]);
     }
+}
+
+#[test]
+fn a_pause_process_that_does_not_run_at_the_moment_is_known() {
+    let mut pod = Pod::start(&[]);
+    let app = pod.leader(ways()[0], "app", "handler");
+    // As on a busy machine after a signal: it is not asleep, and does not run.
+    kill(pod.init, libc::SIGSTOP);
+    eventually("it is stopped", || status_field(pod.init, "State").starts_with('T'));
+    let found = diagnose(pod.init);
+    assert_eq!((found.get("pid_1.kind"), found.get("pid_1.hup")), ("podinit-pause", "forwarded"));
+    assert_eq!(found.get("pid_1.hup_receivers.0"), inside(outer_pid(&app)).to_string());
+    kill(pod.init, libc::SIGCONT);
 }
 
 #[test]
