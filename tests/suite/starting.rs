@@ -246,10 +246,10 @@ fn no_process_can_be_made() {
 
 #[test]
 fn a_subreaper_without_an_option_or_a_warning() {
-    let orphan = "sh -c 'sleep 0.2; ps -o ppid= -p $$; echo done' & exit 0";
-    let script = format!("sh -c \"{orphan}\"; sleep 0.5");
-    let run = finish(as_process(&["sh", "-c", &script]).env("PODINIT_LOG", ""));
-    assert_eq!(run.stderr, "");
+    // cat, and so the main process, exits after the orphan, which exits after its parent.
+    let script = "sh -c '(while kill -0 $$ 2>/dev/null; do :; done; echo done) & exit 0' | cat";
+    let run = finish(as_process(&["sh", "-c", script]).env("PODINIT_LOG", ""));
+    assert_eq!((run.lines(), run.stderr.as_str()), (vec!["done"], ""));
     let mut started = Running::start_with_stdin(
         &mut as_process(&["sh", "-c", "(sleep 1000 & echo orphan $!); read line"]),
         Stdio::piped(),
