@@ -49,6 +49,7 @@ class Suite(machines.Machine):
             words = ["/suite", "--color=never", *chosen.tests, *(f"--skip={test}" for test in self.skipped)]
             # A group whose parent is the machine's PID 1 counts as orphaned. Where one of it is stopped, and another that PID 1
             # of the same session has inherited exits, the kernel sends SIGHUP to all of it (kill_orphaned_pgrp).
+            # So it has a session of its own, and no terminal: the console is none of its files.
             script = f"{shlex.join(words)} </dev/null 2>&1 | cat"
             command = f"exec /podinit -- setsid --wait sh -c {shlex.quote(script)}"
             (root / "payload").write_text(f"cd {userlands.SOURCE}\n{command}\n")
