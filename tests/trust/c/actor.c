@@ -109,9 +109,14 @@ static bool fork_daemon(void)
     return false;
 }
 
-/* A worker that flushes after SIGTERM. SIGTERM is blocked except while it waits. */
+/* A worker that flushes after SIGTERM. SIGTERM is blocked except while it waits: one that arrived between the check and
+ * sigsuspend would not end the wait. */
 static _Noreturn void work(void)
 {
+    sigset_t term;
+    sigemptyset(&term);
+    sigaddset(&term, SIGTERM);
+    sigprocmask(SIG_BLOCK, &term, NULL);
     handle(SIGTERM, count_term);
     shared->ready++;
     while (shared->terms == 0)
@@ -128,13 +133,8 @@ static _Noreturn void work(void)
  * SIGTERM, or has its default. */
 static int exiting(char *args[])
 {
-    sigset_t term;
-    sigemptyset(&term);
-    sigaddset(&term, SIGTERM);
     if (!args[1])
         signal(SIGTERM, SIG_IGN);
-    sigset_t before;
-    sigprocmask(SIG_BLOCK, &term, &before);
     if (strcmp(args[0], "daemon") == 0) {
         if (fork_daemon())
             work();
@@ -143,7 +143,6 @@ static int exiting(char *args[])
             setsid();
         work();
     }
-    sigprocmask(SIG_SETMASK, &before, NULL);
     await_int(&shared->ready, 1, 10000);
     wait_for_start(0);
     _exit(MAIN_STATUS);
