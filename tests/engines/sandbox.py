@@ -12,14 +12,16 @@ import tempfile
 from waiting import wait_until
 
 # The programs that the sandbox itself needs.
-NEEDS = ("catatonit", "setpriv", "unshare")
+NEEDS = ("busybox", "catatonit", "setpriv", "unshare")
 # The engines put their cgroups below the one of the sandbox, but podman kube play has no option for it.
 PODMANS_CGROUP = "libpod_parent"
 CLONE_NEWPID = 0x20000000
 # Directories where the engines keep state in spite of their options. In the sandbox each is empty at first, and
 # removed at the end, as is the scratch directory.
 PRIVATE = ("/run", "/dev/shm", "/var/lib/cni")
-SETUP = 'for dir; do shift; [ "$dir" = -- ] && break; [ ! -d "$dir" ] || mount -t tmpfs none "$dir"; done; exec "$@"'
+# containerd listens on 127.0.0.1.
+SETUP = ('for dir; do shift; [ "$dir" = -- ] && break; [ ! -d "$dir" ] || mount -t tmpfs none "$dir"; done; '
+         'busybox ip link set lo up; exec "$@"')
 # Seconds that pytest has to tear its fixtures down after a signal.
 PATIENCE = 20
 
