@@ -7,7 +7,7 @@ from waiting import WATCHDOG, wait_until
 
 class Docker(Engine):
     NAME = "docker"
-    INIT_NAME = "docker-init"
+    INIT_NAMES = ("docker-init",)
     NEEDS = ("docker", "dockerd", "containerd", "runc")
 
     def __init__(self, directory, init):

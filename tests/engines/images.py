@@ -89,7 +89,9 @@ def workload(path, more):
         "etc/group": "/etc/group",
     }
     paths = [shutil.which(tool) for tool in TOOLS]
-    files |= {f"bin/{tool}": path for tool, path in zip(TOOLS, paths)} | in_place(*libraries(*paths))
+    # By which glibc before 2.34 reads /etc/passwd.
+    nss = pathlib.Path("/lib").glob("*-linux-gnu/libnss_files.so.2")
+    files |= {f"bin/{tool}": path for tool, path in zip(TOOLS, paths)} | in_place(*libraries(*paths), *nss)
     files |= {directory: empty for directory in ("run", "tmp", "var/lib/nginx", "var/log/nginx")}
     return busybox(path, files | more)
 

@@ -22,7 +22,8 @@ infra_image = "{images.INFRA}"
 
 class Podman(Engine):
     NAME = "podman"
-    INIT_NAME = "podman-init"
+    # The second one before 4.0.
+    INIT_NAMES = ("podman-init", "init")
     NEEDS = ("podman",)
 
     def __init__(self, directory, runtime):

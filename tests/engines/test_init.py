@@ -18,7 +18,7 @@ def test_the_exit_code_is_that_of_the_main_process(engine, options):
     """The exit code is that of the main process."""
     script = "cat /proc/1/comm; exit 42"
     done = engine.attempt("run", "--rm", *engine.confine, *options, images.WORKLOAD, "sh", "-c", script)
-    assert (done.returncode, done.stdout) == (42, f"{engine.INIT_NAME}\n")
+    assert done.returncode == 42 and done.stdout.rstrip() in engine.INIT_NAMES
 
 
 def test_term_reaches_a_trap(engine, options):
