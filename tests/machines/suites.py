@@ -20,13 +20,11 @@ STD = ["-Z", "build-std=std,test,panic_unwind"]
 
 class Suite(machines.Machine):
     """A Debian's files in the memory of a virtual machine, whose PID 1 is podinit with the suite as its workload."""
-    # Its files are there twice while the kernel unpacks them.
-    MEMORY = "2560"
-
-    def __init__(self, name, suite, architecture, skipped=None):
-        """`skipped` has the tests that this machine cannot carry, and why."""
+    def __init__(self, name, suite, architecture, skipped=None, memory="2560"):
+        """`skipped` has the tests that this machine cannot carry, and why. Its files are in `memory` (MiB) twice while the
+        kernel unpacks them, and may take half of it."""
         super().__init__(name, suite, architecture)
-        self.skipped = skipped or {}
+        self.skipped, self.MEMORY = skipped or {}, memory
 
     def built(self):
         """The suite for this architecture."""
