@@ -152,11 +152,12 @@ class CriPod:
     def stop(self):
         self.containerd.call("StopPodSandbox", pod_sandbox_id=self.id)
 
-    def sandbox(self):
-        return self.containerd.call("PodSandboxStatus", pod_sandbox_id=self.id, verbose=True)
+    def sandbox(self, verbose):
+        return self.containerd.call("PodSandboxStatus", pod_sandbox_id=self.id, verbose=verbose)
 
     def pause_pid(self):
-        return json.loads(self.sandbox().info["info"])["pid"]
+        return json.loads(self.sandbox(verbose=True).info["info"])["pid"]
 
     def is_ready(self):
-        return self.sandbox().status.state == self.messages.SANDBOX_READY
+        # containerd 1.4 has no verbose answer once the pause process has exited.
+        return self.sandbox(verbose=False).status.state == self.messages.SANDBOX_READY

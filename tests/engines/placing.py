@@ -60,14 +60,13 @@ def test_cri(containerd):
 @pytest.mark.timeout(3000)
 def test_podman(podman, pause):
     name = podman.name("pod")
-    podman("pod", "create", f"--name={name}", f"--infra-name={name}-infra", f"--infra-image={pause}",
-           "--share=pid,ipc,uts", *podman.confine)
+    infra = podman.pod(name, pause)
     try:
         data, volume = podman.volume()
         for one in "ab":
             podman("run", "--detach", f"--pod={name}", f"--name={name}-{one}", *podman.confine, volume,
                    images.WORKLOAD, "sh", "-c", COUNTER.format(one))
-        wait_until_idle(podman.pid(f"{name}-infra"), "pause")
+        wait_until_idle(podman.pid(infra), "pause")
         measure("podman", data, lambda command: podman("exec", f"{name}-a", *command))
     finally:
         podman.attempt("pod", "rm", "--force", "--time=0", name)

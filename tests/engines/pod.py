@@ -19,11 +19,10 @@ class Pod(Managed):
         self.session = None
 
     def start(self):
-        self.podman("pod", "create", f"--name={self.name}", f"--infra-name={self.full('infra')}",
-                    f"--infra-image={self.infra_image}", "--share=pid,ipc,uts", *self.podman.confine)
+        self.infra = self.podman.pod(self.name, self.infra_image)
         self.data, volume = self.podman.volume()
         self.run("nginx", "nginx", "-g", "daemon off;")
-        wait_until_idle(self.podman.pid(self.full("infra")), "pause", "catatonit")
+        wait_until_idle(self.podman.pid(self.infra), "pause", "catatonit")
         self.run("sidecar", "sleep", "1000000")
         self.run("flush", "flush.sh", "/data", options=[volume])
         self.podman.wait_until_ready(self.full("flush"), (self.data / "ready").exists)
@@ -36,8 +35,8 @@ class Pod(Managed):
         self.session_answers()
 
     def full(self, container):
-        """The container's name in podman."""
-        return f"{self.name}-{container}"
+        """The container's name in podman, or its id."""
+        return self.infra if container == "infra" else f"{self.name}-{container}"
 
     def run(self, name, *command, options=()):
         self.podman("run", "--detach", f"--pod={self.name}", f"--name={self.full(name)}", *self.podman.confine,

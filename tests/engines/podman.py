@@ -38,6 +38,12 @@ class Podman(Engine):
         """Options of `podman run`, to start `init` as PID 1."""
         return ["--init", f"--init-path={init}"]
 
+    def pod(self, name, infra_image):
+        """Creates a pod with a shared PID namespace, and returns the id of its infra container, which before 4.0 can be given no
+        name."""
+        self("pod", "create", f"--name={name}", f"--infra-image={infra_image}", "--share=pid,ipc,uts", *self.confine)
+        return self("pod", "inspect", "--format={{.InfraContainerID}}", name)
+
     def save(self, image, archive):
         self("save", "--format=oci-archive", f"--output={archive}", image)
 

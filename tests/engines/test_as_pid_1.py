@@ -73,7 +73,7 @@ def test_nspid_shows_the_nesting(program):
 def test_hup_to_pid_1_inside_reaches_the_program(program):
     """`kill -HUP 1` in the nested namespace reaches the program."""
     pid = status(program.nested())["NSpid"].split()[-2]
-    program.execute("app", f"nsenter -t {pid} -m -p sh -c 'kill -HUP 1'")
+    program.execute("app", f"nsenter -t {pid} -m -p -- sh -c 'kill -HUP 1'")
     program.wait_for_log("HUP received")
 
 

@@ -29,10 +29,9 @@ class InPodman(Managed):
         return f"{self.name}-{name}"
 
     def start(self):
-        self.podman("pod", "create", f"--name={self.name}", f"--infra-name={self.full('infra')}",
-                    f"--infra-image={self.infra_image}", "--share=pid,ipc,uts", *self.podman.confine)
+        infra = self.podman.pod(self.name, self.infra_image)
         start_all(self.run, self.pid, lambda name: self.podman.logs(self.full(name)))
-        wait_until_idle(self.pid("infra"), "pause")
+        wait_until_idle(self.podman.pid(infra), "pause")
         self.session = subprocess.Popen([*self.podman.command, "exec", "--interactive", self.full("nginx"), "sh"],
                                         text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         self.session.stdin.write("echo ready\n")

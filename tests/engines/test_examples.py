@@ -231,7 +231,7 @@ def test_pid1_only(s6, pod):
     assert pod.execute("sidecar", f"grep NSpid: /proc/{outside}/status").split() == ["NSpid:", outside, "1"]
     pod.execute("sidecar", "kill $(pgrep -o -x nginx)")
     wait_until(lambda: masters() == 2, "s6 has started nginx again")
-    inside = f"nsenter -t {outside} -p -m sh -c 'kill -HUP 1'"
+    inside = f"nsenter -t {outside} -p -m -- sh -c 'kill -HUP 1'"
     for container, name, hup in (("sidecar", "first", "kill -HUP 1"), ("app", "second", inside)):
         pod.execute("app", SERVICE.format(name))
         pod.execute(container, hup)

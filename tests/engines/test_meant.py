@@ -74,12 +74,11 @@ class InPodman(Programs):
         self.pause = pause
 
     def __enter__(self):
-        self.podman("pod", "create", f"--name={self.name}", f"--infra-name={self.name}-infra",
-                    f"--infra-image={self.pause}", "--share=pid,ipc,uts", *self.podman.confine)
+        infra = self.podman.pod(self.name, self.pause)
         for n, name in enumerate(self.commands):
             self.start(name)
             if n == 0:
-                wait_until_idle(self.podman.pid(f"{self.name}-infra"), "pause", "catatonit")
+                wait_until_idle(self.podman.pid(infra), "pause", "catatonit")
         return self
 
     def __exit__(self, *_):

@@ -19,11 +19,13 @@ Restart=always
 """,
     "multi-user.target.d/app.conf": "[Unit]\nWants=app.service\n",
 }
-# systemd makes cgroups, keeps its sockets in /run, and stops on SIGRTMIN+3, not on SIGTERM. The last word keeps it from
-# mounting a second hierarchy where the cgroups are of version 1: there the container has no cgroup of its own.
+# systemd makes cgroups, keeps its sockets in /run, and stops on SIGRTMIN+3, not on SIGTERM. By `container`, which podman sets,
+# it knows that it does not have the machine to halt: that of Debian 11, 247, would wait for it at the end. The last word keeps
+# it from mounting a second hierarchy where the cgroups are of version 1: there the container has no cgroup of its own.
 SCRIPT = """
 mount -o remount,bind,rw /sys/fs/cgroup/systemd 2>/dev/null || mount -o remount,bind,rw /sys/fs/cgroup || exit
 mount -t tmpfs tmpfs /run || exit
+export container=${container:-oci}
 exec /podinit --rewrite TERM:RTMIN+3 --as-pid-1 -- /lib/systemd/systemd --show-status=yes --log-color=no \\
     --unit=multi-user.target systemd.legacy_systemd_cgroup_controller=yes
 """
@@ -34,8 +36,7 @@ class Podman:
         self.podman, self.pause, self.name = podman, pause, podman.name("systemd")
 
     def __enter__(self):
-        self.podman("pod", "create", f"--name={self.name}", f"--infra-image={self.pause}", "--share=pid,ipc,uts",
-                    *self.podman.confine)
+        self.podman.pod(self.name, self.pause)
         # The terminal is systemd's console. Its cgroups are below that of the container.
         self.podman("run", "--detach", f"--pod={self.name}", f"--name={self.name}-app", *self.podman.confine, "--tty",
                     "--cap-add=SYS_ADMIN", "--cgroupns=private", images.WITH_SYSTEMD, "sh", "-c", SCRIPT)

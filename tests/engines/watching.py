@@ -43,7 +43,7 @@ class Pod:
         self.data, _ = podman.volume()
         self.file = self.data / "app.conf"
         self.file.write_text("# 0")
-        podman("pod", "create", f"--name={self.name}", f"--infra-image={pause}", "--share=pid,ipc,uts", *podman.confine)
+        podman.pod(self.name, pause)
         for name, directory, words in (("nginx", "/etc/nginx/conf.d", ["nginx", "-g", "daemon off;"]),
                                        ("watcher", "/configuration", command)):
             podman("run", "--detach", f"--pod={self.name}", f"--name={self.name}-{name}", *podman.confine,
