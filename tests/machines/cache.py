@@ -67,8 +67,9 @@ def run(command, **options):
         raise CannotBeMade(f"{command[0]}: {next((line for line in lines if line.startswith('E: ')), lines[-1])}")
 
 
-def needs(program, package):
-    if not shutil.which(program):
+def needs(file, package):
+    """`file` is a path, or the name of a program."""
+    if not shutil.which(file, os.F_OK):
         raise CannotBeMade(f"needs the package {package}")
 
 

@@ -28,7 +28,8 @@ class Suite(machines.Machine):
 
     def built(self):
         """The suite for this architecture."""
-        cache.needs(f"{self.own.gcc}-gcc", f"gcc-{self.own.gcc}")
+        cache.needs(f"{self.own.gcc}-gcc", f"gcc-{self.own.gcc.replace('_', '-')}")
+        cache.needs(f"/usr/{self.own.gcc}/lib/crt1.o", f"libc6-dev-{self.architecture}-cross")
         cache.needs("/usr/bin/rustc", "rustc-web, cargo-web, rust-web-src")
         variable = f"CARGO_TARGET_{self.own.rust.upper().replace('-', '_')}_LINKER"
         environment = {variable: f"{self.own.gcc}-gcc", "CARGO_ENCODED_RUSTFLAGS": "-Ctarget-feature=+crt-static"}

@@ -25,9 +25,10 @@ def sources():
 def built(*options, **environment):
     """The suite as one static file, which runs in every userland."""
     command = ["nice", "cargo", "test", "--quiet", "--test", "suite", "--no-run", "--message-format=json", *options]
-    lines = subprocess.run(command, cwd=SOURCE, check=True, stdout=subprocess.PIPE, text=True,
-                           env=os.environ | environment).stdout.splitlines()
-    files = [json.loads(line).get("executable") for line in lines if '"name":"suite"' in line]
+    done = subprocess.run(command, cwd=SOURCE, stdout=subprocess.PIPE, text=True, env=os.environ | environment)
+    if done.returncode:
+        raise cache.CannotBeMade("cargo does not compile tests/suite")
+    files = [json.loads(line).get("executable") for line in done.stdout.splitlines() if '"name":"suite"' in line]
     return next(file for file in files if file)
 
 
