@@ -40,7 +40,7 @@ WantedBy=multi-user.target
 """
 SIZE = 8 << 30
 # Emulated, beside other work on two processors.
-LIMIT = 5400
+LIMIT = 4 * 3600
 # For the suite alone: the images of tests/engines are made of the Debian's own files.
 UNSHARE = r"case $(unshare --version) in *\ 2.36*) cp tests/machines/unshare-2.36 /usr/local/bin/unshare ;; esac"
 # What runs in each boot, and what counts its output.

@@ -224,7 +224,7 @@ SCENARIOS = [
              ["--as-pid-1", "PODINIT", "WORKLOAD", "main"], [*STARTED, "got 15", "flushed"], injector=["-w", "-i"],
              react=terminate_when_ready),
     Scenario("kill", "--kill-after and --grace: neither the main process nor a worker exits on SIGTERM",
-             ["--kill-after", "50ms", "--grace", "50ms", "WORKLOAD", "main", "stubborn"], [*STARTED, "got 15"],
+             ["--kill-after", "500ms", "--grace", "50ms", "WORKLOAD", "main", "stubborn"], [*STARTED, "got 15"],
              status=137, injector=["-w"], react=terminate_when_ready),
     Scenario("tty", "a job of a shell, in the foreground of a terminal",
              ["WORKLOAD", "main", "terminal"], [*STARTED, "got 15", "flushed"], injector=["-w", "-t"],

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -172,8 +173,11 @@ static int beside(char *args[])
     wait_for_start(0);
     if (strcmp(args[0], "kill") == 0)
         kill(getpid(), SIGKILL);
-    if (strcmp(args[0], "abort") == 0)
+    if (strcmp(args[0], "abort") == 0) {
+        /* A core dump takes time (core(5)). */
+        prctl(PR_SET_DUMPABLE, 0);
         abort();
+    }
     _exit(MAIN_STATUS);
 }
 
@@ -224,10 +228,12 @@ static int pairs(char *args[])
     wait_for_signals();
 }
 
-/* Forks short-lived processes, as far as there are pids, and reaps them. */
+/* Forks short-lived processes, as far as there are pids, and reaps them; once the processes that do not exit have theirs. */
 static _Noreturn void crowd(void)
 {
     int living = 0;
+    while (!shared->go && !shared->quit)
+        await_int(&shared->go, 1, 1000);
     while (!shared->quit) {
         useconds_t life = random_below(300);
         pid_t pid = living < CROWD ? fork() : -1;
@@ -302,6 +308,7 @@ static int keeper(char *args[])
     if (!await_int(&shared->ready, 1, 10000))
         errx(1, "churn is not ready");
     fork_crowd(true);
+    shared->go = 1;
     long count = atol(args[2]), births = 0;
     for (long n = 0; n < count; n++) {
         union sigval value = {.sival_int = n};
@@ -377,11 +384,15 @@ static int say(char *args[])
     return send(1, atoi(args[0])) < 0;
 }
 
-/* Makes orphans, fifty at a time. Their parent exits first, which closes the pipe that they read. */
+/* Makes orphans, fifty at a time, and no more than two hundred that have not exited. Their parent exits first, which closes
+ * the pipe that they read. */
 static void make_orphans(long count)
 {
     enum { BATCH = 50 };
+    long before = shared->orphans;
     for (long made = 0; made < count; made += BATCH) {
+        while (made - (shared->orphans - before) > 3 * BATCH)
+            usleep(100);
         int ends[2];
         char byte;
         if (pipe(ends) < 0)

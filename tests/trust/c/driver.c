@@ -387,6 +387,8 @@ int main(int argc, char *argv[])
     if (log_fd < 0)
         log_fd = memfd_create("log", MFD_CLOEXEC);
     make_shared();
+    /* By default it depends on the machine's memory. */
+    setrlimit(RLIMIT_SIGPENDING, &(struct rlimit){RLIM_INFINITY, RLIM_INFINITY});
     for (size_t n = 0; n < sizeof cases / sizeof *cases; n++) {
         if (strcmp(argv[1], cases[n].name) == 0) {
             int result = cases[n].run();

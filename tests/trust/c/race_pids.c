@@ -31,6 +31,7 @@ int race_pids_group(void)
         return SKIPPED;
     struct init init = start_init(&(struct start){.args = args, .pid_max = PID_MAX, .own_user = true});
     await_int(&shared->ready, 1, 10000);
+    shared->go = 1;
     long n;
     for (n = 0; n < rounds; n++) {
         union sigval value = {.sival_int = n};
@@ -82,6 +83,7 @@ int race_pids_pod(void)
     for (int slot = 1; slot <= IDLE_LEADERS; slot++)
         leaders[slot] = enter(init, slot, idle);
     await_int(&shared->ready, 1 + IDLE_LEADERS, 10000);
+    shared->go = 1;
     long n, queued = 0, entered = 0;
     bool all = true;
     for (n = 0; n < rounds && all; n++) {

@@ -58,7 +58,7 @@ static int stop_from_outside(struct init init, pid_t first)
     for (int n = 0; n <= CONTAINERS; n++)
         if (pids[n] > 1)
             send(pids[n], SIGTERM);
-    await_int(&shared->leaders_flushed, CONTAINERS + 1, 1000);
+    await_int(&shared->leaders_flushed, CONTAINERS + 1, HANG_MS);
     return CONTAINERS + 1 - shared->leaders_flushed;
 }
 
@@ -80,7 +80,7 @@ static int stop_from_inside(struct init init)
 
 int race_pod_stops(void)
 {
-    const char *const args[2][4] = {{"--pause", "--grace", "20s"}, {"--pause", "--grace", "200ms"}};
+    const char *const args[2][4] = {{"--pause", "--grace", "20s"}, {"--pause", "--grace", "500ms"}};
     const char *const lasting[] = {"leader", "0", NULL};
     long n, killed = 0, hung = 0, wrong = 0, unflushed = 0;
     for (n = 0; n < rounds && hung < HANGS; n++) {
