@@ -8,7 +8,7 @@ import cache
 
 INSIDE = pathlib.Path(__file__).resolve().parent / "inside"
 APPLETS = """awk cat cut date echo env grep hostname id kill ls mkdir mkfifo mount mv nsenter ps readlink reboot rm sed seq
-    setsid sh sleep stat sync tail test timeout touch tr true uname unshare usleep wc""".split()
+    setsid sh sleep stat stty sync tail test timeout touch tr true uname unshare usleep wc""".split()
 
 
 def write(archive, folder):
