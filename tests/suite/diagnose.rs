@@ -616,6 +616,12 @@ fn a_process_that_was_killed_for_want_of_memory_is_found() {
     let of_version_2 = dir.join("memory.max");
     let limit = if of_version_2.exists() { of_version_2 } else { dir.join("memory.limit_in_bytes") };
     fs::write(limit, "32M").unwrap();
+    // Where there is swap.
+    for (file, most) in [("memory.swap.max", "0"), ("memory.memsw.limit_in_bytes", "32M")] {
+        if dir.join(file).exists() {
+            fs::write(dir.join(file), most).unwrap();
+        }
+    }
     let script = format!(
         "echo $$ >{}/cgroup.procs && {{ python3 -c 'x = b\"x\" * (1 << 28)' 2>/dev/null; echo $?; {} --diagnose; }}",
         dir.display(),

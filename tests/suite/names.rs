@@ -7,8 +7,8 @@ use std::process::{Command, Stdio};
 use std::sync::OnceLock;
 
 use crate::support::{
-    Finished, Running, as_process, children_of, eventually, finish, have_root, helper, in_namespace, kill,
-    podinit, say, scratch, signal_two, status_field,
+    Finished, Running, as_process, children_of, eventually, finish, helper, in_namespace, kill, podinit,
+    scratch, signal_two, status_field,
 };
 use crate::terminal::Typist;
 
@@ -431,9 +431,6 @@ fn pause_processes_pause() {
         eventually("podinit sleeps", || {
             status_field(init, "Name") == name && status_field(init, "State").starts_with('S')
         });
-        if !have_root() {
-            say("(without root: its privileges are not checked)");
-        }
         kill(init, libc::SIGINT);
         assert_eq!(run.finish().code, Some(0));
     }

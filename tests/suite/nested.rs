@@ -8,8 +8,9 @@ use std::process::{Child, ChildStdout, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use crate::support::{
-    Finished, Running, WATCHDOG, as_pid_1, as_process, children_of, finish, have, have_root, helper,
-    in_namespace, is_root, kill, podinit, queue, scratch, status_field, unshare, with_default_signals,
+    Finished, Running, WATCHDOG, as_pid_1, as_process, children_of, eventually, finish, have, have_root,
+    helper, in_namespace, is_root, kill, podinit, queue, scratch, status_field, unshare,
+    with_default_signals,
 };
 use crate::terminal::Typist;
 
@@ -150,6 +151,16 @@ fn a_sigterm_that_is_dropped_ends_in_a_kill() {
             Running::start(&mut as_process(&[options, &["--as-pid-1", "sh", "-c", stubborn]].concat()));
         run.wait_for("ready");
         run.kill(libc::SIGTERM);
+        // A shell that forks all the time, and does not run now, may be taken for a program that waits for signals.
+        let forks = stubborn.contains("while");
+        eventually("it is killed", || {
+            std::thread::sleep(Duration::from_millis(100 * u64::from(forks)));
+            let has_exited = run.has_exited();
+            if forks && !has_exited {
+                run.kill(libc::SIGTERM);
+            }
+            has_exited
+        });
         run.finish().assert_refused(137, &["time is up: killed"]);
     }
 }

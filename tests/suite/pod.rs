@@ -8,8 +8,8 @@ use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use crate::support::{
-    Running, as_process, children_of, eventually, finish, has_exited, have, have_root, helper, in_namespace,
-    is_root, kill, podinit, queue, say, status_field,
+    Running, as_process, await_idle, children_of, eventually, finish, has_exited, have, have_root, helper,
+    in_namespace, is_root, kill, podinit, queue, say, status_field, switches,
 };
 
 /// A pod: podinit as pause process, and a cgroup for each container.
@@ -117,6 +117,8 @@ impl Pod {
         let mut run =
             self.enter(apart, container, &["/usr/bin/python3", &helper("leader.py"), container, kind]);
         run.wait_for("ready");
+        // A thread may handle the signals, or the next sigwait(3).
+        eventually("the leader sleeps", || status_field(outer_pid(&run), "State").starts_with('S'));
         run
     }
 
@@ -178,7 +180,7 @@ fn a_hang_up_reaches_leaders_that_would_receive_it_as_pid_1() {
         // is sent to it last.
         kill(outer_pid(&session), libc::SIGWINCH);
         assert_eq!(session.wait_for("got"), "session got 28", "{apart:?}");
-        assert!(fs::exists(format!("/proc/{}", outer_pid(&sidecar))).unwrap(), "{apart:?}");
+        assert!(!has_exited(outer_pid(&sidecar)), "{apart:?}");
         for run in [from_app, from_sidecar, sidecar] {
             drop(run);
         }
@@ -261,7 +263,7 @@ fn a_signal_that_the_senders_own_leader_does_not_handle_is_for_the_others() {
         for other in &mut others {
             other.wait_for("got 1");
         }
-        assert!(fs::exists(format!("/proc/{}", outer_pid(&sidecar))).unwrap(), "{apart:?}");
+        assert!(!has_exited(outer_pid(&sidecar)), "{apart:?}");
         assert!(!pod.pause.stderr().contains(UNPLACED), "{apart:?}: {}", pod.pause.stderr());
     }
 }
@@ -362,7 +364,7 @@ fn a_signal_from_outside_is_for_all_that_handle_it() {
         for leader in &mut leaders {
             leader.wait_for("got 1");
         }
-        assert!(fs::exists(format!("/proc/{}", outer_pid(&sidecar))).unwrap(), "{apart:?}");
+        assert!(!has_exited(outer_pid(&sidecar)), "{apart:?}");
         assert!(!pod.pause.stderr().contains(UNPLACED), "{apart:?}: {}", pod.pause.stderr());
     }
 }
@@ -443,7 +445,7 @@ fn leaders_that_handle_a_signal_receive_it_and_the_others_do_not() {
             let mut witness = pod.leader(apart, "witness", "handler");
             kill(pod.init, libc::SIGUSR1);
             witness.wait_for("got 10");
-            assert!(fs::exists(format!("/proc/{pid}")).unwrap(), "{words:?}");
+            assert!(!has_exited(pid), "{words:?}");
         }
         table.push((how, words[0].rsplit('/').next().unwrap(), if receives { "yes" } else { "no" }));
     }
@@ -525,6 +527,7 @@ fn queued_values_arrive() {
     let receiver = [podinit().to_str().unwrap(), "/usr/bin/python3", &helper("receive.py"), "50"];
     let mut app = pod.enter(ways()[0], "app", &receiver);
     app.wait_for("ready");
+    await_idle(outer_pid(&app));
     for value in 0..50 {
         queue(pod.init, 37, value);
     }
@@ -540,6 +543,7 @@ fn a_leader_that_waits_receives_the_next_signal_before_it_has_run_again() {
     let mut app = pod.enter(ways()[0], "app", &init);
     app.wait_for("ready");
     let leader = outer_pid(&app);
+    await_idle(leader);
     queue(pod.init, 37, 0);
     app.wait_for("got 37 -1 0 0");
     // A stopped process does not run either.
@@ -577,16 +581,14 @@ fn a_leader_that_blocks_other_signals_than_when_it_waited_is_not_signalled() {
 #[test]
 fn orphans_do_not_wake_the_pause_process() {
     let mut pod = Pod::start(&[]);
-    let switches = |pod: &Pod| {
-        ["voluntary_ctxt_switches", "nonvoluntary_ctxt_switches"].map(|field| status_field(pod.init, field))
-    };
-    let before = switches(&pod);
+    await_idle(pod.init);
+    let before = switches(pod.init);
     let script = "for i in 1 2 3 4 5 6 7 8 9 10; do (true &); done; echo done; read line";
     let mut container = pod.enter(ways()[0], "container", &["sh", "-c", script]);
     container.wait_for("done");
     let children = format!("/proc/{0}/task/{0}/children", pod.init);
     eventually("no child is left", || fs::read_to_string(&children).unwrap().is_empty());
-    assert_eq!(switches(&pod), before);
+    assert_eq!(switches(pod.init), before);
     // Unless it has to log the reaped processes.
     for (option, line) in [("--warn-reaped", "Reaped zombie process with pid="), ("-vv", "debug: reaped ")] {
         println!("case: {option}");
@@ -695,7 +697,7 @@ fn leaders_that_answer_sigterm_with_sigterm_receive_one_each() {
 
 #[test]
 fn a_second_sigterm_from_outside_terminates_the_leaders() {
-    let mut pod = Pod::start(&["--grace", "300ms"]);
+    let mut pod = Pod::start(&["--grace", "3s"]);
     let mut app = pod.enter(ways()[0], "app", &["/usr/bin/python3", &helper("worker.py"), "app", "stubborn"]);
     app.wait_for("ready");
     kill(pod.init, libc::SIGTERM);
@@ -861,6 +863,7 @@ fn pause_by_name_and_its_version() {
     eventually("podinit keeps CAP_KILL alone", || {
         !is_root() || status_field(run.pid(), "CapEff") == "0000000000000020"
     });
+    await_idle(run.pid());
     run.kill(libc::SIGHUP);
     run.kill(libc::SIGTERM);
     assert_eq!(run.finish().code, Some(0));

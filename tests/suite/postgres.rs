@@ -75,6 +75,7 @@ impl Cluster {
             .args(&init[1..])
             .args(Cluster::as_its_user())
             .args(["sh", "-c", &script])
+            .env("LC_ALL", "C.UTF-8")
             .current_dir(&self.dir);
         let run = Running::start(&mut command);
         eventually("the server is ready", || self.log().contains("ready to accept connections"));
@@ -108,7 +109,8 @@ fn a_fast_shutdown_behind_a_shell_is_awaited() {
         return;
     }
     let Some(cluster) = Cluster::new() else { return };
-    let run = cluster.start(&[podinit().to_str().unwrap()], true);
+    // However long the checkpoint takes.
+    let run = cluster.start(&[podinit().to_str().unwrap(), "--grace", "1h"], true);
     let _client = cluster.client();
     run.signal_init(libc::SIGINT);
     let run = run.finish();

@@ -5,8 +5,8 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use crate::support::{
-    Running, as_pid_1, children_of, eventually, finish, have, helper, in_namespace, podinit, queue,
-    say_skipped, status_field, unshare,
+    Running, as_pid_1, await_idle, children_of, eventually, finish, have, helper, in_namespace, podinit,
+    queue, say_skipped, status_field, switches, unshare,
 };
 
 /// `tests/trust/floods` has 100,000.
@@ -54,10 +54,10 @@ fn orphans_after_the_first_do_not_wake_init() {
         let mut run = Running::start_with_stdin(&mut after_orphan(options, &command), Stdio::piped());
         run.wait_for("first");
         let init = run.init();
-        eventually("init sleeps", || status_field(init, "State").starts_with('S'));
+        await_idle(init);
         let used = || {
             let time = std::fs::read_to_string(format!("/proc/{init}/schedstat")).unwrap();
-            (time, status_field(init, "voluntary_ctxt_switches"))
+            (time, switches(init))
         };
         let before = used();
         run.stdin().write_all(b"\n").unwrap();
@@ -156,19 +156,18 @@ fn an_idle_init_does_not_wake_up() {
     let mut run = Running::start(&mut as_pid_1(&["sh", "-c", "echo ready; exec sleep 1000"]));
     run.wait_for("ready");
     let init = run.init();
-    eventually("init sleeps", || status_field(init, "State").starts_with('S'));
-    let switches =
-        || (status_field(init, "voluntary_ctxt_switches"), status_field(init, "nonvoluntary_ctxt_switches"));
-    let before = switches();
+    await_idle(init);
+    let before = switches(init);
     // A measurement over this time, and no wait for an event.
     std::thread::sleep(Duration::from_secs(10));
-    assert_eq!(switches(), before);
+    assert_eq!(switches(init), before);
 }
 
 #[test]
 fn reaped_orphans_are_named() {
+    // The loop ends once the orphan has been reaped.
     let script =
-        "(sh -c 'exec sleep 0.05' &); sleep 0.01; while pgrep -x sleep >/dev/null; do :; done; exit 2";
+        "pid=$(sh -c 'sleep 0.05 >/dev/null & echo $!'); while [ -e /proc/$pid ]; do :; done; exit 2";
     let run = finish(&mut as_pid_1(&["-w", "sh", "-c", script]));
     assert_eq!(run.code, Some(2));
     assert!(run.stderr.contains("Reaped zombie process with pid="), "{run:?}");

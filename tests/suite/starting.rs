@@ -88,7 +88,7 @@ fn no_memory_is_mapped_before_the_workload_runs() {
 #[test]
 fn init_keeps_nothing_of_the_workloads() {
     let script = "cd /tmp; exec 5</etc/passwd 9>/dev/null; exec \"$@\"";
-    let look = "until [ \"$(readlink /proc/1/cwd)\" = / ]; do :; done; ls /proc/1/fd; echo done; readlink /proc/1/fd/*";
+    let look = "while [ -e /proc/1/fd/9 ] || [ \"$(readlink /proc/1/cwd)\" != / ]; do :; done; ls /proc/1/fd; echo done; readlink /proc/1/fd/*";
     let mut command = in_namespace("sh");
     command.args(["-c", script, "sh", podinit().to_str().unwrap(), "sh", "-c", look]);
     let run = finish(&mut command);
@@ -503,17 +503,18 @@ fn as_root_but_not_pid_1_nothing_else_is_signalled() {
     }
     let script = format!(
         "sleep 1000 & bystander=$!
-         strace -f -o /tmp/trace.$$ -e trace=kill {podinit} -g sh -c 'sleep 1000 & echo ready; wait' &
+         strace -f -o {trace} -e trace=kill {podinit} -g sh -c 'sleep 1000 & echo ready; wait' &
          read line
          kill -TERM $(pgrep -x podinit); wait $!
          kill -0 $bystander && echo alive
-         grep -c 'kill(-1,' /tmp/trace.$$; rm -f /tmp/trace.$$; kill -KILL $bystander",
-        podinit = podinit().display()
+         grep -c 'kill(-1,' {trace}; kill -KILL $bystander",
+        podinit = podinit().display(),
+        trace = scratch("strace").join("trace").display()
     );
     let mut command = in_namespace("sh");
     let mut run = Running::start_with_stdin(command.args(["-c", &script]), Stdio::piped());
     run.wait_for("ready");
     run.stdin().write_all(b"go\n").unwrap();
     run.wait_for("alive");
-    run.wait_for("0");
+    assert_eq!(run.wait_for("0"), "0");
 }

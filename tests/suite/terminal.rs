@@ -33,14 +33,15 @@ impl Typist {
         let null = std::ptr::null_mut();
         let made = unsafe { libc::openpty(&mut master, &mut slave, null, null.cast(), null.cast()) };
         assert_eq!(made, 0, "openpty");
-        unsafe { libc::fcntl(master, libc::F_SETFD, libc::FD_CLOEXEC) };
+        for end in [master, slave] {
+            unsafe { libc::fcntl(end, libc::F_SETFD, libc::FD_CLOEXEC) };
+        }
         let (master, slave) = unsafe { (File::from_raw_fd(master), OwnedFd::from_raw_fd(slave)) };
-        let number = slave.as_raw_fd();
         command.stdin(slave.try_clone().unwrap()).stdout(slave.try_clone().unwrap());
         command.stderr(slave.try_clone().unwrap()).env("PS1", "> ").env("TERM", "dumb");
+        command.env("LC_ALL", "C.UTF-8");
         unsafe {
             command.pre_exec(move || {
-                libc::close(number);
                 if session_leader {
                     libc::setsid();
                     libc::ioctl(0, libc::TIOCSCTTY, 0);

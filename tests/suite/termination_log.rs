@@ -78,7 +78,8 @@ print(os.WCOREDUMP(os.waitpid(child, 0)[1]))";
 
 #[test]
 fn what_was_killed_when_the_time_was_up() {
-    let deaf = "trap '' TERM; sleep 1000 & sleep 1000 & exit 4";
+    // They have their names once they have executed it.
+    let deaf = "trap '' TERM; sleep 1000 & sleep 1000 & until [ $(pgrep -cx sleep) = 2 ]; do :; done; exit 4";
     let (run, line) = left(&["--grace=100ms", "sh", "-c", deaf]);
     assert_eq!(run.code, Some(4), "{run:?}");
     assert!(
@@ -104,7 +105,7 @@ fn a_main_process_that_was_killed_when_the_time_was_up() {
     for (option, script, how) in [
         ("--kill-after=100ms", "trap '' TERM; echo ready; sleep 1000; true", " in all"),
         // As PID 1 it has no handler.
-        ("--as-pid-1", "echo ready; sleep 1000; true", " without a handler"),
+        ("--as-pid-1", "echo ready; exec sleep 1000", " without a handler"),
     ] {
         let (file, log) = log();
         let mut run = Running::start(&mut as_pid_1(&["--grace=100ms", &log, option, "sh", "-c", script]));
@@ -308,6 +309,8 @@ fn an_oom_kill_of_the_kernels() {
         made=$dir/podinit-test-$$
         mkdir "$made" 2>/dev/null && echo 30000000 >"$made/$limit" && echo $$ >"$made/cgroup.procs" || {
             rmdir "$made"; echo skipped; exit; } 2>/dev/null
+        [ ! -e "$made/memory.swap.max" ] || echo 0 >"$made/memory.swap.max"
+        [ ! -e "$made/memory.memsw.limit_in_bytes" ] || echo 30000000 >"$made/memory.memsw.limit_in_bytes"
         "$@"; echo "status $?"
         echo $$ >"$dir/cgroup.procs"; rmdir "$made""#;
     let (file, option) = log();

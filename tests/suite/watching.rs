@@ -7,8 +7,8 @@ use std::process::Command;
 
 use crate::pod::{Pod, ways};
 use crate::support::{
-    Running, as_process, eventually, finish, have_root, helper, in_namespace, is_root, kill, podinit,
-    scratch, status_field,
+    Running, as_process, await_idle, eventually, finish, has_exited, have_root, helper, in_namespace,
+    is_root, kill, podinit, scratch, status_field, switches,
 };
 
 /// An app that prints what `file` contains for each signal, under a podinit with these paths to watch.
@@ -247,13 +247,11 @@ fn a_watch_does_not_wake_up_an_idle_init() {
     fs::write(&file, "0").unwrap();
     let app = reloads(&[text(&file)], &file);
     let init = app.init();
-    eventually("init sleeps", || status_field(init, "State").starts_with('S'));
-    let switches =
-        || ["voluntary_ctxt_switches", "nonvoluntary_ctxt_switches"].map(|field| status_field(init, field));
-    let before = switches();
+    await_idle(init);
+    let before = switches(init);
     // A measurement over this time, and no wait for an event.
     std::thread::sleep(std::time::Duration::from_secs(5));
-    assert_eq!(switches(), before);
+    assert_eq!(switches(init), before);
 }
 
 #[test]
@@ -330,7 +328,7 @@ fn a_sidecar_signals_the_leaders_of_the_other_containers_once() {
     let mut app = pod.leader(apart, "app", "handler");
     let mut without = pod.leader(apart, "without", "none");
     let words = [podinit().to_str().unwrap(), "--watch", text(&file), "-vv"];
-    let mut sidecar = pod.enter(apart, "sidecar", &words);
+    let sidecar = pod.enter(apart, "sidecar", &words);
     let inner = crate::pod::outer_pid(&sidecar);
     eventually("the sidecar waits", || {
         status_field(inner, "Name") == "podinit"
@@ -348,8 +346,8 @@ fn a_sidecar_signals_the_leaders_of_the_other_containers_once() {
     let log = sidecar.stderr();
     assert!(log.contains("SIGHUP for ") && !log.contains("SIGHUP for 1 ("), "{log}");
     assert!(!without.has_exited());
-    sidecar.kill(libc::SIGTERM);
-    eventually("the sidecar exits", || sidecar.has_exited());
+    kill(inner, libc::SIGTERM);
+    eventually("the sidecar exits", || has_exited(inner));
 }
 
 #[test]

@@ -357,6 +357,20 @@ pub fn has_exited(pid: i32) -> bool {
     status.map_or(true, |text| text.lines().any(|line| line.starts_with("State:\tZ")))
 }
 
+/// The context switches of a process so far, voluntary ones first.
+pub fn switches(pid: i32) -> [String; 2] {
+    ["voluntary_ctxt_switches", "nonvoluntary_ctxt_switches"].map(|field| status_field(pid, field))
+}
+
+/// Waits until a process sleeps, and has for a while: the kernel sets its state before it counts the switch.
+pub fn await_idle(pid: i32) {
+    let mut before = switches(pid);
+    eventually("it is idle", || {
+        thread::sleep(Duration::from_millis(100));
+        std::mem::replace(&mut before, switches(pid)) == before && status_field(pid, "State").starts_with('S')
+    });
+}
+
 /// Starts an init with two receive.py under it, and sends it USR1, which `receivers` of them receive. Then USR2
 /// makes both exit.
 pub fn signal_two(command: &mut Command, receivers: usize) -> Finished {
