@@ -31,3 +31,15 @@ def wait_until_idle(pid, *programs):
         return os.path.basename(os.readlink(f"/proc/{pid}/exe")) in programs and status(pid)["State"].startswith("S")
 
     wait_until(idle, f"process {pid} is idle")
+
+
+def is_quiet(pid):
+    """Whether no signal is pending and all threads sleep, or it has exited."""
+    try:
+        if int(status(pid)["ShdPnd"], 16):
+            return False
+        threads = pathlib.Path(f"/proc/{pid}/task").glob("*/stat")
+        return all(thread.read_text().rpartition(") ")[2].startswith("S") for thread in threads)
+    except (FileNotFoundError, ProcessLookupError):
+        # The process, or one of its threads.
+        return not os.path.exists(f"/proc/{pid}")

@@ -10,6 +10,7 @@ import scripts
 from needs import require
 from nginx import RELOADED
 from played import Played
+from processes import wait_until_idle
 from waiting import wait_until
 
 EXAMPLES = pathlib.Path(__file__).resolve().parents[2] / "examples"
@@ -138,6 +139,7 @@ def test_hot_reload(pod):
         pod.wait_for("reloader", '/configuration" has changed: SIGHUP')
         pod.execute("nginx", scripts.SETTLED)
 
+    wait_until_idle(pod.pid("reloader"), "podinit")
     assert pod.nginx().effect_of(change) == RELOADED
     assert pod.logs("nginx").count("(SIGHUP) received from") == 1
     wait_until(lambda: pod.attempt("nginx", "wget -qO- 127.0.0.1:8081").stdout == "changed", "the new server")
@@ -173,6 +175,7 @@ def test_hot_reload_with_a_config_map(tagged, tmp_path):
     manifest.write_text(CONFIG_MAP.format("first") + text)
     with Played(tagged, manifest) as pod:
         assert pod.execute("nginx", "cat /etc/nginx/conf.d/new.conf") == "# first"
+        wait_until_idle(pod.pid("reloader"), "podinit")
         assert pod.nginx().effect_of(change) == RELOADED
         assert pod.execute("nginx", "cat /etc/nginx/conf.d/new.conf") == "# second"
 

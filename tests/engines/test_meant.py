@@ -1,8 +1,9 @@
 """Which programs receive `kill -HUP 1` from which container of a pod: README.md's table."""
+import contextlib
+import itertools
 import os
 import pathlib
 import shutil
-import time
 
 import pytest
 
@@ -13,14 +14,13 @@ from compare import README
 from containerd import Containerd
 from cri_pod import CriPod
 from needs import require
-from processes import status, wait_until_idle
+from processes import is_quiet, status, wait_until_idle
 from waiting import wait_until
 
 HERE = pathlib.Path(__file__).parent
 # The image has no Java, Python and bash: these are the host's.
 HOST = ("/usr", "/lib", "/lib64")
-# A Java VM takes a moment to exit.
-PATIENCE = 2
+HEADING = "`kill -HUP 1` from the container of"
 SLEEP = "a program without a handler"
 
 
@@ -38,38 +38,55 @@ class Programs:
         }
         paths = [directory, HERE, *pathlib.Path("/etc").glob("java*")]
         self.host = {path: os.path.realpath(path) for path in HOST} | {str(path): path for path in paths}
+        self.pids = {}
 
     def start(self, name):
         host = {} if name == "nginx" else self.host
         self.run(name, self.commands[name], host, name.startswith("bash"))
+        self.pids[name] = self.pid(name)
+
+    def start_again(self, name):
+        wait_until(lambda: self.has_exited(name), f"the engine knows that {name} has exited")
+        self.restart(name)
+        self.pids[name] = self.pid(name)
 
     def is_ready(self, name):
-        return name == SLEEP or int(status(self.pid(name))["SigCgt"], 16) & 1
+        return name == SLEEP or int(status(self.pids[name])["SigCgt"], 16) & 1
+
+    def ended(self):
+        return [name for name, pid in self.pids.items() if not os.path.exists(f"/proc/{pid}")]
 
     def received(self, name):
         return self.log(name).count("(SIGHUP) received")
 
-    def effect_from(self, sender):
-        """Who receives `kill -HUP 1` from this container, as text."""
-        for name in self.commands:
-            if self.has_exited(name):
-                self.restart(name)
-            wait_until(lambda: self.is_ready(name), f"{name} handles SIGHUP")
-        before = {name: self.received(name) for name in self.commands}
-        self.execute(sender, scripts.HUP)
-        time.sleep(PATIENCE)
-        ended = [name for name in self.commands if self.has_exited(name)]
+    def effect_since(self, before):
+        """Who has received a SIGHUP since, as text."""
         handled = [name for name in self.commands if self.received(name) > before[name]]
-        return ", ".join([*handled, *(f"{name} (exits)" for name in ended)]) or "none"
+        return ", ".join([*handled, *(f"{name} (exits)" for name in self.ended())]) or "none"
 
-    def effects(self):
-        return {name: self.effect_from(name) for name in self.commands}
+    def effect_from(self, sender, predicted):
+        """Who receives `kill -HUP 1` from this container, as text. Waits until it is what is predicted, and for the end of
+        all that the other programs do."""
+        for name in self.ended():
+            self.start_again(name)
+        wait_until(lambda: all(self.is_ready(name) for name in self.commands), "they handle SIGHUP")
+        before = {name: self.received(name) for name in self.commands}
+        others = [pid for name, pid in self.pids.items() if name not in predicted]
+        self.execute(sender, scripts.HUP)
+        with contextlib.suppress(AssertionError):
+            wait_until(lambda: self.effect_since(before) == predicted, f"{predicted} from {sender}")
+        wait_until(lambda: all(is_quiet(pid) for pid in others), "all the other programs are idle, or have exited")
+        return self.effect_since(before)
+
+    def effects(self, predicted):
+        return {name: self.effect_from(name, predicted.get(name, "none")) for name in self.commands}
 
 
 class InPodman(Programs):
     def __init__(self, podman, pause, directory):
         super().__init__(directory)
         self.podman = podman
+        self.logs = {}
         self.name = podman.name("meant")
         self.pause = pause
 
@@ -103,7 +120,10 @@ class InPodman(Programs):
         return self.podman.pid(self.full(name))
 
     def log(self, name):
-        return self.podman.logs(self.full(name))
+        # `podman logs` takes longer, and each of them is read many times.
+        if name not in self.logs:
+            self.logs[name] = pathlib.Path(self.podman.inspect(self.full(name), ".HostConfig.LogConfig.Path"))
+        return self.logs[name].read_text()
 
     def execute(self, name, script):
         self.podman("exec", self.full(name), "/bin/sh", "-c", script)
@@ -153,8 +173,15 @@ def columns(pytestconfig, podman, scratch, bare_pause):
             "catatonit -P": candidates.catatonit()}
 
 
+def readme_has():
+    """The effects in README.md's table, by the titles of their columns."""
+    lines = itertools.dropwhile(lambda line: not line.startswith(f"| {HEADING}"), README.read_text().splitlines())
+    cells = [line.strip("| ").split(" | ") for line in itertools.takewhile(lambda line: line.startswith("|"), lines)]
+    return {title: {row[0]: row[n] for row in cells[2:]} for n, title in enumerate(cells[0]) if n}
+
+
 def assert_readme_has(effects):
-    cells = [["`kill -HUP 1` from the container of", *effects], ["---"] * (len(effects) + 1)]
+    cells = [[HEADING, *effects], ["---"] * (len(effects) + 1)]
     names = next(iter(effects.values()))
     cells += [[name, *(effects[column][name] for column in effects)] for name in names]
     table = "\n".join(f"| {' | '.join(line)} |" for line in cells)
@@ -165,10 +192,10 @@ def assert_readme_has(effects):
 @pytest.mark.timeout(900)
 def test_readme_says_who_receives_it_in_podman(podman, programs, columns):
     """README.md's table of `kill -HUP 1` is what these pause processes do in a pod of podman."""
-    effects = {}
+    effects, predicted = {}, readme_has()
     for title, candidate in columns.items():
         with InPodman(podman, images.pause(candidate), programs) as pod:
-            effects[title] = pod.effects()
+            effects[title] = pod.effects(predicted.get(title, {}))
     assert_readme_has(effects)
 
 
@@ -176,9 +203,9 @@ def test_readme_says_who_receives_it_in_podman(podman, programs, columns):
 def test_readme_says_who_receives_it_in_cri(podman, programs, columns, scratch):
     """README.md's table of `kill -HUP 1` is what these pause processes do in a pod of containerd."""
     require(Containerd.NEEDS, Containerd.MODULES)
-    effects = {}
+    effects, predicted = {}, readme_has()
     for n, (title, candidate) in enumerate(columns.items()):
         with Containerd(scratch / f"meant-{n}", podman, images.pause(candidate)) as containerd:
             with InCri(containerd, programs) as pod:
-                effects[title] = pod.effects()
+                effects[title] = pod.effects(predicted.get(title, {}))
     assert_readme_has(effects)

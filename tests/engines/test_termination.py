@@ -47,7 +47,7 @@ def test_how_the_program_exited(pod, start):
 
 def test_a_program_that_is_stopped(pod, start):
     """StopContainer, and the grace is over for one process."""
-    script = "trap 'exit 4' TERM; (trap '' TERM; while :; do sleep 1; done) & echo ready; while :; do sleep 0.1; done"
+    script = "trap 'exit 4' TERM; (trap '' TERM; echo ready; while :; do sleep 1; done) & while :; do sleep 0.1; done"
     name = start("sh", "-c", script, options=("--termination-log", "--grace=200ms"))
     wait_until(lambda: "ready" in pod.log(name), "the program's log")
     pod.stop_container(name)
