@@ -348,6 +348,7 @@ fn a_signal_whose_sender_is_gone_is_for_all_that_handle_it() {
                 leader.wait_for(&format!(" got {signal}"));
             }
         }
+        pod.pause.wait_for_stderr(UNPLACED);
         assert_eq!(pod.pause.stderr().matches(UNPLACED).count(), 1, "{apart:?}");
     }
 }
