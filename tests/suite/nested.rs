@@ -161,7 +161,12 @@ fn a_sigterm_that_is_dropped_ends_in_a_kill() {
             }
             has_exited
         });
-        run.finish().assert_refused(137, &["time is up: killed"]);
+        let run = run.finish();
+        // Killed already, it may exit after the next SIGTERM.
+        let lines: Vec<&str> = run.stderr.lines().collect();
+        assert!(lines.len() == 1 || forks && lines.len() > 1, "{run:?}");
+        assert!(lines.iter().all(|line| line.contains("time is up: killed")), "{run:?}");
+        assert_eq!(run.code, Some(137), "{run:?}");
     }
 }
 
