@@ -25,7 +25,7 @@ const PASSES: u32 = 16;
 pub struct Remaining {
     own: Pid,
     everybody: Option<Everybody>,
-    /// Sorted.
+    /// Sorted by pid first: a process that is younger than another one may have a lower pid.
     terminated: Vec<Terminated>,
     /// Whether SIGTERM was sent where it cannot be seen to which processes.
     all_terminated: bool,
@@ -34,7 +34,7 @@ pub struct Remaining {
 }
 
 /// A process that has been sent SIGTERM (or what it is rewritten to).
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy)]
 pub struct Terminated {
     pub id: Identity,
     /// When, in clock ticks, as the start of a process is.
@@ -156,7 +156,7 @@ impl Remaining {
 
     /// Notes that a process has been sent SIGTERM.
     pub fn note_terminated(&mut self, sent: Terminated) {
-        if let Err(place) = self.terminated.binary_search_by_key(&sent.id, |it| it.id) {
+        if let Err(place) = self.place_of(sent.id) {
             self.terminated.insert(place, sent);
         }
     }
@@ -263,8 +263,13 @@ impl Remaining {
 
     /// When the process was sent SIGTERM; `u64::MAX` if it was not.
     fn sent_at(&self, id: Identity) -> u64 {
-        let place = self.terminated.binary_search_by_key(&id, |it| it.id);
-        place.map_or(u64::MAX, |place| self.terminated[place].since)
+        self.place_of(id).map_or(u64::MAX, |place| self.terminated[place].since)
+    }
+
+    /// Where the process is in `terminated`, or as an error, where it belongs.
+    fn place_of(&self, id: Identity) -> Result<usize, usize> {
+        let order = |id: Identity| (id.pid, id.start);
+        self.terminated.binary_search_by_key(&order(id), |it| order(it.id))
     }
 }
 
