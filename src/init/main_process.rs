@@ -7,7 +7,7 @@ use nix::errno::Errno;
 
 use crate::signal::Signal;
 use crate::sys::pidfd::PidFd;
-use crate::sys::process::{Change, End, Pid, end, take_change};
+use crate::sys::process::{Change, End, Pid, end, own_pid, take_change};
 use crate::sys::signal::{Disposition, Queued, kill_group, kill_process, queue, set_disposition};
 
 /// The main process of the workload, a child of init.
@@ -96,6 +96,8 @@ impl MainProcess {
     pub fn let_init_reap(&mut self) {
         if self.held.take().is_some() {
             set_disposition(Signal::CHLD, Disposition::Default);
+            // That drops a pending one, which may be the only one for many zombies (`reap`).
+            let _ = kill_process(own_pid(), Signal::CHLD);
         }
     }
 }
