@@ -28,7 +28,7 @@ use crate::sys::session::Session;
 use crate::sys::signal::{Disposition, act_by_default, kill_process, set_disposition};
 use crate::termination_log::TerminationLog;
 use crate::watch::Watcher;
-use forward::Forwarder;
+use forward::{Forwarder, is_termination_signal};
 use job_control::JobControl;
 use main_process::MainProcess;
 use remaining::Remaining;
@@ -280,11 +280,6 @@ impl Init<'_> {
             (AtExit::TermGroup, _) => {}
         }
     }
-}
-
-/// Whether `signal` is one by which people and engines have a program exit.
-fn is_termination_signal(signal: Signal) -> bool {
-    matches!(signal, Signal::TERM | Signal::INT | Signal::QUIT)
 }
 
 /// Has `signal` sent to init when its parent dies. If the parent has died already, init sends it to itself.

@@ -6,7 +6,7 @@ use std::fmt::Write;
 use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
 
-use super::forward::is_target;
+use super::forward::{is_target, is_termination_signal};
 use super::remaining::{Left, Remaining};
 use crate::config::Config;
 use crate::mailbox::{Event, Looks, Mailbox, Other, earlier, has_passed};
@@ -52,7 +52,9 @@ impl Stop<'_> {
         let mut deadline = Some(Instant::now() + PATIENCE);
         if !killed {
             deadline = earlier(Instant::now().checked_add(grace), kill_at);
-            self.deliver_pending(deadline);
+            if self.deliver_pending(deadline) {
+                deadline = self.sooner(deadline);
+            }
             if let Some(signal) = parting {
                 self.remaining.terminate(signal, deadline);
             }
@@ -70,7 +72,13 @@ impl Stop<'_> {
             }
             let (non_child, look_again) = match self.remaining.left() {
                 Left::None => return info!("no process is left"),
-                Left::NonChild(held) => (Some(held), killed.then(|| looks.next())),
+                Left::NonChild(held) => {
+                    // It may have entered since the others were sent SIGTERM.
+                    if !killed && let Some(signal) = parting {
+                        self.remaining.terminate(signal, deadline);
+                    }
+                    (Some(held), killed.then(|| looks.next()))
+                }
                 Left::Children => (None, killed.then(|| looks.next())),
                 Left::Unseen => (None, Some(looks.next())),
             };
@@ -84,7 +92,11 @@ impl Stop<'_> {
                         self.remaining.terminate_orphans(signal);
                     }
                 }
-                Event::Signal(received) => self.deliver(received, deadline),
+                Event::Signal(received) => {
+                    if self.deliver(received, deadline) && !killed {
+                        deadline = self.sooner(deadline);
+                    }
+                }
                 Event::Ready => {}
                 Event::Deadline if !has_passed(deadline) => {}
                 Event::Deadline if killed => return warn!("left behind processes that cannot be killed"),
@@ -98,11 +110,18 @@ impl Stop<'_> {
         }
     }
 
-    /// Delivers the signals that came before the main process's exit was noticed. A flood must not delay the stop:
+    /// `deadline`, or `--kill-after` from now if that comes first.
+    fn sooner(&self, deadline: Option<Instant>) -> Option<Instant> {
+        earlier(deadline, self.config.kill_after.and_then(|after| Instant::now().checked_add(after)))
+    }
+
+    /// Delivers the signals that came before the main process's exit was noticed, and returns whether one of them asks the
+    /// workload to exit. A flood must not delay the stop:
     /// of each standard signal one is taken, since no more can have been pending (signal(7)), and queued ones are taken for
     /// a limited time. Those that are left are delivered later.
-    fn deliver_pending(&mut self, deadline: Option<Instant>) {
+    fn deliver_pending(&mut self, deadline: Option<Instant>) -> bool {
         let ends = Instant::now() + PENDING;
+        let mut any = false;
         let mut set = SignalSet::ALL;
         while let Some(received) = self.mailbox.take(set) {
             let is_standard = SignalSet::STANDARD.contains(received.signal);
@@ -111,17 +130,18 @@ impl Stop<'_> {
             }
             match received.signal {
                 Signal::CHLD => drop(reap(None, self.config.warn_reaped)),
-                _ => self.deliver(received, deadline),
+                _ => any |= self.deliver(received, deadline),
             }
             if !is_standard && ends <= Instant::now() {
-                return;
+                break;
             }
         }
+        any
     }
 
-    /// Delivers a signal to the remaining processes that it is for.
-    fn deliver(&mut self, received: Received, deadline: Option<Instant>) {
-        let Some(signal) = self.config.rewritten(received.signal) else { return };
+    /// Delivers a signal to the remaining processes that it is for. Returns whether it asks the workload to exit.
+    fn deliver(&mut self, received: Received, deadline: Option<Instant>) -> bool {
+        let Some(signal) = self.config.rewritten(received.signal) else { return false };
         debug!("{} for the remaining processes", received.signal);
         if Some(signal) == self.config.rewritten(Signal::TERM) {
             // The first one is for those that have had none: many programs take a second one for an order to abort. A
@@ -136,7 +156,7 @@ impl Stop<'_> {
                 self.remaining.terminate(signal, deadline);
             }
             self.term_forwarded |= from_outside;
-            return;
+            return true;
         }
         match signal {
             Signal::CONT | Signal::STOP | Signal::TSTP => self.remaining.send(signal),
@@ -149,6 +169,7 @@ impl Stop<'_> {
                 self.remaining.send_to_handlers(signal, queued, &|stat| is_target(target, main, stat));
             }
         }
+        is_termination_signal(signal)
     }
 
     /// Whether the kernel or a process outside of init's care sent it. Unknown counts as no: a value that was queued (its
