@@ -1,12 +1,13 @@
 //! Remaining processes are terminated, each once, and have the grace to exit.
 
 use std::io::Write;
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use crate::support::{
     Running, as_pid_1, as_process, await_idle, children_of, eventually, finish, have, have_root, helper,
-    in_namespace, is_root, kill, podinit, status_field, switches, unshare,
+    in_namespace, is_root, kill, podinit, skipped, status_field, switches, unshare,
 };
 
 /// A main process with workers. It exits with 5 on SIGTERM, SIGINT or a line on its stdin. On a signal it waits
@@ -160,6 +161,55 @@ fn the_main_process_is_killed_after_kill_after() {
         let run = run.finish();
         assert_eq!(run.code, Some(137), "{run:?}");
     }
+}
+
+#[test]
+fn kill_after_counts_from_a_sigterm_during_the_stop_too() {
+    let mut run =
+        with_workers(as_pid_1(&["--grace", "1h", "--kill-after", "100ms"]), &["stubborn session stubborn"]);
+    run.stdin().write_all(b"exit\n").unwrap();
+    run.wait_for("stubborn received 15");
+    run.signal_init(libc::SIGTERM);
+    let run = run.finish();
+    assert_eq!((run.code, run.stderr.matches("time is up").count()), (Some(5), 1), "{run:?}");
+}
+
+#[test]
+fn after_the_pids_have_wrapped_no_process_is_terminated_twice() {
+    let last_pid = "/proc/sys/kernel/ns_last_pid";
+    if !Path::new(last_pid).exists() && !skipped("needs CONFIG_CHECKPOINT_RESTORE") {
+        return;
+    }
+    let worker = helper("worker.py");
+    let script = format!(
+        "echo 30000 >{last_pid}; python3 {worker} older session stubborn & read line
+         echo 300 >{last_pid}; python3 {worker} younger session & read line; exit 5"
+    );
+    let mut run = Running::start_with_stdin(
+        as_pid_1(&["--grace", "1h", "--target", "all"]).args(["sh", "-c", &script]),
+        Stdio::piped(),
+    );
+    for worker in ["older ready 3000", "younger ready 30"] {
+        run.wait_for(worker);
+        run.stdin().write_all(b"\n").unwrap();
+    }
+    let init = run.init();
+    run.wait_for("younger flushed");
+    eventually("init has reaped the younger one", || children_of(init).len() == 1);
+    // podinit sends it after what it sends for the SIGCHLD, which has a lower number.
+    kill(init, libc::SIGWINCH);
+    run.wait_for("older received 28");
+    kill(children_of(init)[0], libc::SIGKILL);
+    let run = run.finish();
+    assert_eq!((run.code, run.stdout.matches("older received 15").count()), (Some(5), 1), "{run:?}");
+}
+
+#[test]
+fn more_zombies_than_are_reaped_at_a_time_are_not_awaited() {
+    let script = "import os\nreader, writer = os.pipe()\nfor _ in range(1500):\n    os.fork() or os._exit(0)\n\
+                  os.close(writer)\nos.read(reader, 1)\nos._exit(7)";
+    let run = finish(&mut as_pid_1(&["--grace", "1h", "python3", "-c", script]));
+    assert_eq!((run.code, run.stderr.as_str()), (Some(7), ""), "{run:?}");
 }
 
 #[test]
@@ -485,6 +535,31 @@ fn exec_session_flushes(podinit: Command) {
     run.stdin().write_all(b"exit\n").unwrap();
     exec.wait_for("exec received 15");
     assert!(exec.finish().stdout.contains("exec flushed"));
+    assert_eq!(run.finish().code, Some(5));
+}
+
+#[test]
+fn an_exec_session_that_begins_during_the_stop_is_terminated_too() {
+    if !have_root() {
+        return;
+    }
+    let mut run = with_workers(as_pid_1(&["--grace", "1h"]), &[]);
+    let init = run.init().to_string();
+    let session = |name: &str| {
+        let worker = helper("worker.py");
+        let words = ["-t", &init, "-p", "-m", "python3", &worker, name, "session", "stubborn"];
+        let mut session = Running::start(Command::new("nsenter").args(words));
+        session.wait_for("ready");
+        session
+    };
+    let mut before = session("before");
+    run.stdin().write_all(b"exit\n").unwrap();
+    before.wait_for("before received 15");
+    let mut during = session("during");
+    // nsenter's child, which it reaps.
+    kill(children_of(before.pid())[0], libc::SIGKILL);
+    during.wait_for("during received 15");
+    kill(children_of(during.pid())[0], libc::SIGKILL);
     assert_eq!(run.finish().code, Some(5));
 }
 
