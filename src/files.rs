@@ -12,10 +12,17 @@ use crate::sys::fd::{kept_proc, read_directory};
 
 /// `path` as openat(2) and the like take it: relative to /proc, if it is below that.
 fn place(path: &str) -> (BorrowedFd<'static>, &str) {
-    match (kept_proc(), path.strip_prefix("/proc")) {
-        (Some(proc), Some("")) => (proc, "."),
-        (Some(proc), Some(below)) => (proc, &below[1..]),
+    match (kept_proc(), below_proc(path)) {
+        (Some(proc), Some(below)) => (proc, below),
         _ => (AT_FDCWD, path),
+    }
+}
+
+/// `path` relative to /proc; `None` if it is not below that.
+fn below_proc(path: &str) -> Option<&str> {
+    match path.strip_prefix("/proc")? {
+        "" => Some("."),
+        below => below.strip_prefix('/'),
     }
 }
 
@@ -88,4 +95,22 @@ fn names(mut entries: &[u8]) -> impl Iterator<Item = &CStr> {
         entries = next;
         CStr::from_bytes_until_nul(entry.get(19..)?).ok()
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::below_proc;
+
+    #[test]
+    fn what_only_begins_like_proc_is_not_below_it() {
+        for (path, below) in [
+            ("/proc", Some(".")),
+            ("/proc/1/stat", Some("1/stat")),
+            ("/processor/conf", None),
+            ("/procédures", None),
+            ("/etc", None),
+        ] {
+            assert_eq!(below_proc(path), below, "{path}");
+        }
+    }
 }
