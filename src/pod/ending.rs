@@ -90,7 +90,7 @@ impl Pod<'_> {
                 ending.signal = Some(signal);
                 for container in containers.all.iter().filter(|container| !container.is_starting) {
                     if to_all || !ending.sent.contains(&container.leader) {
-                        self.send(container.leader, signal, received.origin);
+                        self.terminate(container.leader, signal, received.origin);
                         ending.sent.push(container.leader);
                     }
                 }
@@ -98,6 +98,14 @@ impl Pod<'_> {
         }
         ending.add(containers);
         Some(ending)
+    }
+
+    /// Sends a leader the signal by which the pod stops. A stopped one is continued, so that it can handle it.
+    fn terminate(&mut self, leader: Identity, signal: Signal, origin: Origin) {
+        self.send(leader, signal, origin);
+        if Stat::read(leader.pid).is_ok_and(|now| now.is(leader) && now.is_stopped()) {
+            self.send(leader, Signal::CONT, Origin::Process);
+        }
     }
 
     /// Whether a process with init's uid, and no capability, might signal each process of the pod. When init
@@ -145,7 +153,7 @@ impl Pod<'_> {
         let new = &ending.known[known..];
         if let Some(signal) = ending.signal {
             for container in new.iter().filter(|container| !container.is_starting) {
-                self.send(container.leader, signal, Origin::Process);
+                self.terminate(container.leader, signal, Origin::Process);
                 ending.sent.push(container.leader);
             }
         }

@@ -635,6 +635,20 @@ fn sigterm_from_the_engine_waits_for_the_containers() {
 }
 
 #[test]
+fn a_stopped_leader_handles_the_sigterm_of_a_stop_from_inside() {
+    for apart in ways() {
+        println!("case: {apart:?}");
+        let mut pod = Pod::start(&["--grace", "1h"]);
+        let mut app = pod.leader(apart, "app", "handler");
+        let leader = outer_pid(&app);
+        kill(leader, libc::SIGSTOP);
+        eventually("it is stopped", || status_field(leader, "State").starts_with('T'));
+        let _stopper = pod.enter(apart, "stopper", &["sh", "-c", "kill -TERM 1; read line"]);
+        app.wait_for("app got 15");
+    }
+}
+
+#[test]
 fn without_a_container_podinit_exits_at_once() {
     for signal in [libc::SIGTERM, libc::SIGINT] {
         println!("case: signal {signal}");
