@@ -6,10 +6,12 @@ use std::os::fd::{AsFd, AsRawFd};
 use super::state::Pod;
 use crate::config::Config;
 use crate::mailbox::{Event, Mailbox, Other};
+use crate::reap::reap;
 use crate::settle::settle;
 use crate::signal::Signal;
 use crate::sys::privilege::own_uid;
 use crate::sys::process::own_pid;
+use crate::sys::signal::{Disposition, set_disposition};
 use crate::watch::Watcher;
 
 /// Runs until SIGTERM or SIGINT, and returns the exit status.
@@ -24,6 +26,9 @@ pub fn run(config: &Config) -> u8 {
     }
     let Some(mailbox) = Mailbox::open(own) else { return config.failures.own };
     settle(&[Some(mailbox.as_fd().as_raw_fd())]);
+    // A shell that has executed podinit may have left it children.
+    set_disposition(Signal::CHLD, Disposition::Ignore);
+    reap(None, false);
     let Ok(Some(mut watcher)) = Watcher::open(&config.watches) else { return config.failures.own };
     let mut pod = Pod::new(config, own, own_uid(), None);
     pod.is_sidecar = true;

@@ -327,7 +327,8 @@ fn a_sidecar_signals_the_leaders_of_the_other_containers_once() {
     fs::write(&file, "0").unwrap();
     let mut app = pod.leader(apart, "app", "handler");
     let mut without = pod.leader(apart, "without", "none");
-    let words = [podinit().to_str().unwrap(), "--watch", text(&file), "-vv"];
+    let script = "true & sleep 0.1 & exec \"$0\" --watch \"$1\" -vv";
+    let words = ["sh", "-c", script, podinit().to_str().unwrap(), text(&file)];
     let sidecar = pod.enter(apart, "sidecar", &words);
     let inner = crate::pod::outer_pid(&sidecar);
     eventually("the sidecar waits", || {
@@ -346,6 +347,9 @@ fn a_sidecar_signals_the_leaders_of_the_other_containers_once() {
     let log = sidecar.stderr();
     assert!(log.contains("SIGHUP for ") && !log.contains("SIGHUP for 1 ("), "{log}");
     assert!(!without.has_exited());
+    // Not even those that the shell had started which executed it.
+    let children = format!("/proc/{inner}/task/{inner}/children");
+    eventually("no zombie is left", || fs::read_to_string(&children).unwrap().is_empty());
     kill(inner, libc::SIGTERM);
     eventually("the sidecar exits", || has_exited(inner));
 }
