@@ -15,7 +15,8 @@ impl fmt::Display for Quoted<'_> {
                         write!(f, "{}", character.escape_default())?;
                     }
                     // Of no width, the end of a line or paragraph, or turning the direction of writing.
-                    '\u{200b}'..='\u{200f}'
+                    '\u{61c}'
+                    | '\u{200b}'..='\u{200f}'
                     | '\u{2028}'..='\u{202e}'
                     | '\u{2060}'..='\u{206f}'
                     | '\u{feff}' => {
@@ -43,7 +44,7 @@ mod tests {
             (b"sh -c", r#""sh -c""#),
             ("zürich".as_bytes(), r#""zürich""#),
             (b"a\nb\x1b[m\"\\", r#""a\nb\u{1b}[m\"\\""#),
-            ("a\u{202e}b\u{feff}".as_bytes(), r#""a\u{202e}b\u{feff}""#),
+            ("a\u{202e}b\u{feff}\u{61c}".as_bytes(), r#""a\u{202e}b\u{feff}\u{61c}""#),
             (b"z\xfcrich", r#""z\xfcrich""#),
         ] {
             assert_eq!(Quoted(word).to_string(), seen);
