@@ -1,7 +1,7 @@
 //! What the command line says.
 
 use std::ffi::{CStr, CString};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use log::LevelFilter;
 
@@ -203,6 +203,19 @@ impl Config {
             AtExit::Terminate(grace) => grace,
             AtExit::TermGroup => Duration::ZERO,
         }
+    }
+
+    /// When all processes are killed, if a signal that asks the workload to exit is forwarded now; `None` for never.
+    pub fn kill_at(&self) -> Option<Instant> {
+        self.kill_after.and_then(|after| Instant::now().checked_add(after))
+    }
+
+    /// Whether `sent`, which has been forwarded, asks the workload to exit: it is what SIGTERM is rewritten to, or one by
+    /// which people and engines have a program exit. What arrived does not matter: a HUP rewritten to TERM counts, an INT
+    /// rewritten to USR1 does not.
+    pub fn asks_to_exit(&self, sent: Signal) -> bool {
+        matches!(sent, Signal::TERM | Signal::INT | Signal::QUIT)
+            || Some(sent) == self.rewritten(Signal::TERM)
     }
 
     /// What is to be sent where `signal` arrived or would have been sent; `None` for nothing.

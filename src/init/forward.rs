@@ -23,11 +23,6 @@ pub fn is_target(target: Target, main: Pid, stat: &Stat) -> bool {
     }
 }
 
-/// Whether `signal` is one by which people and engines have a program exit.
-pub fn is_termination_signal(signal: Signal) -> bool {
-    matches!(signal, Signal::TERM | Signal::INT | Signal::QUIT)
-}
-
 /// Forwards signals to the workload.
 pub struct Forwarder<'a> {
     config: &'a Config,

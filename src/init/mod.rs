@@ -28,7 +28,7 @@ use crate::sys::session::Session;
 use crate::sys::signal::{Disposition, act_by_default, kill_process, set_disposition};
 use crate::termination_log::TerminationLog;
 use crate::watch::Watcher;
-use forward::{Forwarder, is_termination_signal};
+use forward::Forwarder;
 use job_control::JobControl;
 use main_process::MainProcess;
 use remaining::Remaining;
@@ -182,7 +182,7 @@ impl Init<'_> {
                 }
                 Event::Signal(received) => {
                     if self.forward(&mut forwarder, received) && kill_at.is_none() && !killed {
-                        kill_at = self.config.kill_after.and_then(|after| Instant::now().checked_add(after));
+                        kill_at = self.config.kill_at();
                     }
                 }
                 Event::Deadline if killed => {
@@ -202,8 +202,7 @@ impl Init<'_> {
         }
     }
 
-    /// Forwards a signal. Returns whether the signal that was sent asks the workload to exit. What arrived does not matter:
-    /// a HUP rewritten to TERM counts, an INT rewritten to USR1 does not.
+    /// Forwards a signal. Returns whether the signal that was sent asks the workload to exit.
     fn forward(&mut self, forwarder: &mut Forwarder, received: Received) -> bool {
         if received.signal == Signal::CONT {
             self.job.continued();
@@ -213,13 +212,13 @@ impl Init<'_> {
             self.kill_main_at = nested::kill_at(self.config, self.main.pid, received.signal, before);
         }
         let sent = forwarder.forward(received, &self.main, &mut self.remaining);
-        let term = self.config.rewritten(Signal::TERM);
-        self.term_forwarded |= match term {
-            None => sent.is_some_and(is_termination_signal),
+        let asks_to_exit = sent.is_some_and(|sent| self.config.asks_to_exit(sent));
+        self.term_forwarded |= match self.config.rewritten(Signal::TERM) {
+            None => asks_to_exit,
             terminates => sent == terminates,
         };
         self.job.handled(received.signal, sent);
-        sent.is_some_and(is_termination_signal) || sent.is_some() && sent == term
+        asks_to_exit
     }
 
     /// Sends the main process the signals of files that have changed, if it handles them.

@@ -47,7 +47,7 @@ pub enum Left {
     /// Children of init: SIGCHLD.
     Children,
     /// No children, but a non-child: its pidfd.
-    NonChild(PidFd),
+    NonChild(Identity, PidFd),
     /// Processes whose exit nothing reports: hidden, or on a kernel without pidfds.
     Unseen,
 }
@@ -71,8 +71,8 @@ impl Remaining {
             // What is left are non-children, and processes that these have started.
             let all = procfs::processes();
             let entered = all.shown.iter().find(|stat| stat.parent.is_none() && stat.id.pid != self.own);
-            match entered.map(|stat| procfs::hold(stat.id)) {
-                Some(Ok(held)) => return Left::NonChild(held),
+            match entered.map(|stat| procfs::hold(stat.id).map(|held| (stat.id, held))) {
+                Some(Ok((id, held))) => return Left::NonChild(id, held),
                 // It has exited since /proc was read.
                 Some(Err(Errno::ESRCH)) => {}
                 Some(Err(_)) => return Left::Unseen,
@@ -152,6 +152,11 @@ impl Remaining {
         living.sort_unstable();
         self.terminated.retain(|it| living.binary_search(&it.id).is_ok());
         members.iter().filter(|stat| chosen(stat)).map(|stat| Terminated { id: stat.id, since }).collect()
+    }
+
+    /// Whether the process has been sent SIGTERM.
+    pub fn is_terminated(&self, id: Identity) -> bool {
+        self.place_of(id).is_ok()
     }
 
     /// Notes that a process has been sent SIGTERM.

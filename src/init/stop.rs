@@ -6,7 +6,7 @@ use std::fmt::Write;
 use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
 
-use super::forward::{is_target, is_termination_signal};
+use super::forward::is_target;
 use super::remaining::{Left, Remaining};
 use crate::config::Config;
 use crate::mailbox::{Event, Looks, Mailbox, Other, earlier, has_passed};
@@ -48,20 +48,17 @@ impl Stop<'_> {
         if parting.is_none() && !self.term_forwarded {
             return info!("SIGTERM is dropped (--rewrite), so no process is waited for");
         }
-        let mut killed = self.killed;
         let mut deadline = Some(Instant::now() + PATIENCE);
-        if !killed {
+        if !self.killed {
             deadline = earlier(Instant::now().checked_add(grace), kill_at);
-            if self.deliver_pending(deadline) {
-                deadline = self.sooner(deadline);
-            }
+            self.deliver_pending(&mut deadline);
             if let Some(signal) = parting {
                 self.remaining.terminate(signal, deadline);
             }
         }
         let mut looks = Looks::NONE;
         loop {
-            if killed {
+            if self.killed {
                 // The SIGCHLD may have to wait for its turn in a flood of other signals.
                 reap(None, self.config.warn_reaped);
                 if looks.is_due() {
@@ -72,14 +69,17 @@ impl Stop<'_> {
             }
             let (non_child, look_again) = match self.remaining.left() {
                 Left::None => return info!("no process is left"),
-                Left::NonChild(held) => {
-                    // It may have entered since the others were sent SIGTERM.
-                    if !killed && let Some(signal) = parting {
+                Left::NonChild(id, held) => {
+                    // It has entered since the others were sent SIGTERM.
+                    if !self.killed
+                        && !self.remaining.is_terminated(id)
+                        && let Some(signal) = parting
+                    {
                         self.remaining.terminate(signal, deadline);
                     }
-                    (Some(held), killed.then(|| looks.next()))
+                    (Some(held), self.killed.then(|| looks.next()))
                 }
-                Left::Children => (None, killed.then(|| looks.next())),
+                Left::Children => (None, self.killed.then(|| looks.next())),
                 Left::Unseen => (None, Some(looks.next())),
             };
             match self.mailbox.next(
@@ -88,21 +88,21 @@ impl Stop<'_> {
             ) {
                 Event::Signal(received) if received.signal == Signal::CHLD => {
                     reap(None, self.config.warn_reaped);
-                    if !killed && let Some(signal) = parting {
+                    if !self.killed
+                        && let Some(signal) = parting
+                    {
                         self.remaining.terminate_orphans(signal);
                     }
                 }
-                Event::Signal(received) => {
-                    if self.deliver(received, deadline) && !killed {
-                        deadline = self.sooner(deadline);
-                    }
-                }
+                Event::Signal(received) => self.deliver(received, &mut deadline),
                 Event::Ready => {}
                 Event::Deadline if !has_passed(deadline) => {}
-                Event::Deadline if killed => return warn!("left behind processes that cannot be killed"),
+                Event::Deadline if self.killed => {
+                    return warn!("left behind processes that cannot be killed");
+                }
                 Event::Deadline => {
                     kill(self.remaining, self.log);
-                    killed = true;
+                    self.killed = true;
                     looks = Looks::NONE;
                     deadline = Some(Instant::now() + PATIENCE);
                 }
@@ -110,18 +110,11 @@ impl Stop<'_> {
         }
     }
 
-    /// `deadline`, or `--kill-after` from now if that comes first.
-    fn sooner(&self, deadline: Option<Instant>) -> Option<Instant> {
-        earlier(deadline, self.config.kill_after.and_then(|after| Instant::now().checked_add(after)))
-    }
-
-    /// Delivers the signals that came before the main process's exit was noticed, and returns whether one of them asks the
-    /// workload to exit. A flood must not delay the stop:
+    /// Delivers the signals that came before the main process's exit was noticed. A flood must not delay the stop:
     /// of each standard signal one is taken, since no more can have been pending (signal(7)), and queued ones are taken for
     /// a limited time. Those that are left are delivered later.
-    fn deliver_pending(&mut self, deadline: Option<Instant>) -> bool {
+    fn deliver_pending(&mut self, deadline: &mut Option<Instant>) {
         let ends = Instant::now() + PENDING;
-        let mut any = false;
         let mut set = SignalSet::ALL;
         while let Some(received) = self.mailbox.take(set) {
             let is_standard = SignalSet::STANDARD.contains(received.signal);
@@ -130,19 +123,21 @@ impl Stop<'_> {
             }
             match received.signal {
                 Signal::CHLD => drop(reap(None, self.config.warn_reaped)),
-                _ => any |= self.deliver(received, deadline),
+                _ => self.deliver(received, deadline),
             }
             if !is_standard && ends <= Instant::now() {
-                break;
+                return;
             }
         }
-        any
     }
 
-    /// Delivers a signal to the remaining processes that it is for. Returns whether it asks the workload to exit.
-    fn deliver(&mut self, received: Received, deadline: Option<Instant>) -> bool {
-        let Some(signal) = self.config.rewritten(received.signal) else { return false };
+    /// Delivers a signal to the remaining processes that it is for. The first one that asks to exit starts `--kill-after`.
+    fn deliver(&mut self, received: Received, deadline: &mut Option<Instant>) {
+        let Some(signal) = self.config.rewritten(received.signal) else { return };
         debug!("{} for the remaining processes", received.signal);
+        if !self.killed && self.config.asks_to_exit(signal) {
+            *deadline = earlier(*deadline, self.config.kill_at());
+        }
         if Some(signal) == self.config.rewritten(Signal::TERM) {
             // The first one is for those that have had none: many programs take a second one for an order to abort. A
             // further one from outside is meant for all of them. From inside it is never sent to a process twice:
@@ -153,10 +148,10 @@ impl Stop<'_> {
                 self.remaining.send(signal);
                 all.into_iter().for_each(|it| self.remaining.note_terminated(it));
             } else {
-                self.remaining.terminate(signal, deadline);
+                self.remaining.terminate(signal, *deadline);
             }
             self.term_forwarded |= from_outside;
-            return true;
+            return;
         }
         match signal {
             Signal::CONT | Signal::STOP | Signal::TSTP => self.remaining.send(signal),
@@ -169,7 +164,6 @@ impl Stop<'_> {
                 self.remaining.send_to_handlers(signal, queued, &|stat| is_target(target, main, stat));
             }
         }
-        is_termination_signal(signal)
     }
 
     /// Whether the kernel or a process outside of init's care sent it. Unknown counts as no: a value that was queued (its
