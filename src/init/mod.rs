@@ -121,8 +121,21 @@ fn attend(
     let kernel_may_reap =
         own.get() == 1 && terminal.is_none() && watcher.is_none() && !names_orphans(config.warn_reaped);
     let main = MainProcess::new(main, kernel_may_reap);
-    let (term_forwarded, kill_main_at) = (false, None);
-    Init { config, own, main, mailbox, remaining, job, watcher, term_forwarded, kill_main_at, log }.live()
+    let (term_forwarded, kill_main_at, main_killed) = (false, None, false);
+    Init {
+        config,
+        own,
+        main,
+        mailbox,
+        remaining,
+        job,
+        watcher,
+        term_forwarded,
+        kill_main_at,
+        main_killed,
+        log,
+    }
+    .live()
 }
 
 /// An init whose workload runs.
@@ -138,6 +151,8 @@ struct Init<'a> {
     term_forwarded: bool,
     /// When the main process is killed that is PID 1 of its own and has dropped a SIGTERM.
     kill_main_at: Option<Instant>,
+    /// Whether it has been killed so.
+    main_killed: bool,
     log: &'a mut TerminationLog,
 }
 
@@ -170,7 +185,7 @@ impl Init<'_> {
                     None => has_changes = true,
                 },
                 Event::Deadline if has_passed(self.kill_main_at) => {
-                    self.kill_main_at = None;
+                    (self.kill_main_at, self.main_killed) = (None, true);
                     nested::kill(&self.main, self.log);
                 }
                 Event::Deadline if kill_at.is_none_or(|kill_at| kill_at > Instant::now()) => {
@@ -207,7 +222,7 @@ impl Init<'_> {
         if received.signal == Signal::CONT {
             self.job.continued();
         }
-        if self.config.as_pid_1 {
+        if self.config.as_pid_1 && !self.main_killed {
             let before = self.kill_main_at;
             self.kill_main_at = nested::kill_at(self.config, self.main.pid, received.signal, before);
         }
