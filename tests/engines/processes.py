@@ -1,4 +1,5 @@
 """The attributes of a process in /proc (proc(5))."""
+import contextlib
 import os
 import pathlib
 
@@ -33,10 +34,17 @@ def wait_until_idle(pid, *programs):
     wait_until(idle, f"process {pid} is idle")
 
 
+def is_delivered(pid):
+    """Whether no signal is pending, or it has exited."""
+    with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+        return int(status(pid)["SigPnd"], 16) == int(status(pid)["ShdPnd"], 16) == 0
+    return True
+
+
 def is_quiet(pid):
     """Whether no signal is pending and all threads sleep, or it has exited."""
     try:
-        if int(status(pid)["ShdPnd"], 16):
+        if not is_delivered(pid):
             return False
         threads = pathlib.Path(f"/proc/{pid}/task").glob("*/stat")
         return all(thread.read_text().rpartition(") ")[2].startswith("S") for thread in threads)

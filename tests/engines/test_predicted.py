@@ -11,7 +11,7 @@ import pytest
 
 from diagnosed import JSON, SHOWN, Diagnosis
 from needs import require
-from processes import children, status, wait_until_idle
+from processes import children, is_delivered, status, wait_until_idle
 from waiting import wait_until
 
 UNSHARE = ("unshare", "--fork", "--pid", "--mount-proc", "--kill-child=KILL")
@@ -101,10 +101,3 @@ def test_what_is_predicted_comes_true(program, place, commands, podinit):
             output = process.communicate()[0]
             assert process.returncode == exits, (name, output)
             assert ("Full thread dump" in output) == (program == "Java" and name == "QUIT")
-
-
-def is_delivered(pid):
-    """Whether no signal is pending, or it has exited."""
-    with contextlib.suppress(FileNotFoundError, ProcessLookupError):
-        return int(status(pid)["SigPnd"], 16) == int(status(pid)["ShdPnd"], 16) == 0
-    return True
