@@ -50,6 +50,8 @@ ARCHITECTURES = {
 }
 # Each boot takes half a minute where it is emulated, and longer where other programs run.
 LIMIT = 300
+# A machine that prints nothing for so long has hung. The longest time limit of a test is the 1,500 s of tests/engines.
+SILENCE = 1800
 # How a boot is to end: PID 1 exits, so that the kernel panics and says its exit status, or it restarts the machine.
 BOOTS = [
     ("exit status", "rdinit=/podinit -- /bin/sh -c \"exit 7\"", 7, 0),
@@ -57,6 +59,30 @@ BOOTS = [
     ("machine's pause", "rdinit=/pause", 0, 5),
     ("namespaces", "rdinit=/checks", None, 28),
 ]
+
+
+def printed(console):
+    return console.read_text(errors="replace") if console.exists() else ""
+
+
+def until_off(command, limit, console, **files):
+    """What a virtual machine prints to `console` until it is off. Kills one that has hung: no end in `limit` seconds, or
+    nothing more on `console` for SILENCE seconds."""
+    began = changed = time.monotonic()
+    size = 0
+    with subprocess.Popen(command, stdin=subprocess.DEVNULL, **files) as process:
+        try:
+            while (now := time.monotonic()) - began < limit and now - changed < SILENCE:
+                try:
+                    status = process.wait(timeout=5)
+                    return printed(console) + (f"\nFAILED to run {command[1]}: exit status {status}\n" if status else "")
+                except subprocess.TimeoutExpired:
+                    if console.exists() and console.stat().st_size != size:
+                        size, changed = console.stat().st_size, time.monotonic()
+        finally:
+            process.kill()
+    hung = f"to end in {limit} s" if now - began >= limit else f"to print anything for {SILENCE} s"
+    return f"{printed(console)}\nFAILED {hung}\n"
 
 
 class Machine:
@@ -95,11 +121,7 @@ class Machine:
         line = f"console={tty} quiet loglevel=1 panic=-1 mitigations=off no_timer_check {arguments}"
         kernel, _ = self.kernel()
         command = [*qemu, "-kernel", kernel, "-initrd", initrd, "-append", line, "-serial", f"file:{console}"]
-        try:
-            subprocess.run(command, stdin=subprocess.DEVNULL, check=True, timeout=limit)
-        except subprocess.TimeoutExpired:
-            return console.read_text(errors="replace") + f"\nFAILED to end in {limit} s\n"
-        return console.read_text(errors="replace")
+        return until_off(command, limit, console)
 
     def run(self, chosen):
         """Yields a row of the table for each boot."""

@@ -1,7 +1,6 @@
 """podinit on a Debian with systemd, in a virtual machine: tests/suite, that Debian's engines, and crun under SIGHUPs."""
 import io
 import shutil
-import subprocess
 import tarfile
 import time
 
@@ -116,11 +115,7 @@ class System(machines.Machine):
         command += ["-drive", f"file={drive},if=virtio,format=raw,readonly=on", "-device", "virtio-rng-pci"]
         command += ["-serial", f"file:{log}", "-serial", f"file:{output}"]
         with open(log.with_name(f"{log.name}-qemu"), "w") as errors:
-            try:
-                subprocess.run(command, stdin=subprocess.DEVNULL, stdout=errors, stderr=errors, timeout=LIMIT)
-            except subprocess.TimeoutExpired:
-                return output.read_text(errors="replace") + f"\nnot in {LIMIT} s\n"
-        return output.read_text(errors="replace") if output.exists() else ""
+            return machines.until_off(command, LIMIT, output, stdout=errors, stderr=errors)
 
     def run(self, chosen):
         """Yields a row of the table for each boot."""
