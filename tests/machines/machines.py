@@ -57,7 +57,7 @@ BOOTS = [
     ("exit status", "rdinit=/podinit -- /bin/sh -c \"exit 7\"", 7, 0),
     ("machine's PID 1", "rdinit=/podinit -- /bin/sh /pid1", 3, 10),
     ("machine's pause", "rdinit=/pause", 0, 5),
-    ("namespaces", "rdinit=/checks", None, 28),
+    ("namespaces", "rdinit=/checks", None, 31),
 ]
 
 
