@@ -70,7 +70,9 @@ pub fn explain(launch: &Launch, failure: &Failure) -> &'static str {
 /// Why the file `path` could not be executed.
 fn cause(path: &CStr, errno: Errno, depth: u8) -> &'static str {
     let unknown = describe(errno);
-    if depth == 0 || !matches!(errno, Errno::ENOENT | Errno::ENOTDIR | Errno::EACCES | Errno::ENOEXEC) {
+    if depth == 0
+        || !matches!(errno, Errno::ENOENT | Errno::ENOTDIR | Errno::EACCES | Errno::ENOEXEC | Errno::ELIBBAD)
+    {
         return unknown;
     }
     if let Some(wrong) = obstacle(path).or_else(|| mode(path)) {
@@ -79,8 +81,7 @@ fn cause(path: &CStr, errno: Errno, depth: u8) -> &'static str {
     let mut head = [0; HEAD];
     read_head(path, &mut head);
     let (what, needed) = if let [b'#', b'!', line @ ..] = &head {
-        let mut words = line.split(|byte| matches!(byte, b' ' | b'\t' | b'\n' | 0));
-        let interpreter = words.find(|word| !word.is_empty()).unwrap_or_default();
+        let interpreter = interpreter(line);
         if interpreter.ends_with(b"\r") {
             return "its first line ends in CR (Windows line ending)";
         }
@@ -94,6 +95,8 @@ fn cause(path: &CStr, errno: Errno, depth: u8) -> &'static str {
     } else {
         return unknown;
     };
+    // ELIBBAD is of the program: its loader is for another machine, or damaged.
+    let errno = if errno == Errno::ELIBBAD { Errno::ENOEXEC } else { errno };
     at(what, needed, cause(needed, errno, depth - 1))
 }
 
@@ -119,9 +122,15 @@ fn mode(file: &CStr) -> Option<&'static str> {
 /// interpreter of its own: /bin/sh would take their lines for commands. What cannot be read counts as yes, and an
 /// interpreter without a name as none.
 pub fn is_plain(path: &CStr) -> bool {
-    let mut head = [0; 4];
+    let mut head = [0; 64];
     read_head(path, &mut head);
-    !is_elf(&head) && (!head.starts_with(b"#!") || head[2] == b'\n')
+    !is_elf(&head) && head.strip_prefix(b"#!").is_none_or(|line| interpreter(line).is_empty())
+}
+
+/// The interpreter's path in what is behind the `#!` of a script; empty if there is none in that line.
+fn interpreter(behind: &[u8]) -> &[u8] {
+    let begin = behind.iter().position(|byte| !matches!(byte, b' ' | b'\t')).unwrap_or_default();
+    behind[begin..].split(|byte| matches!(byte, b' ' | b'\t' | b'\n' | 0)).next().unwrap_or_default()
 }
 
 fn is_elf(head: &[u8]) -> bool {

@@ -50,6 +50,14 @@ fn without_loader() -> Vec<u8> {
     elf
 }
 
+/// This machine's /bin/true with the loader `elf`, a path from the working directory.
+fn with_foreign_loader() -> Vec<u8> {
+    let mut elf = fs::read("/bin/true").unwrap();
+    let begin = elf.windows(4).position(|bytes| bytes == b"/lib").expect("it is dynamic");
+    elf[begin..][..4].copy_from_slice(b"elf\0");
+    elf
+}
+
 /// A directory with one program for each thing that can be wrong, and their names in the order that they are shown in.
 fn programs() -> PathBuf {
     let dir = scratch("exec");
@@ -61,6 +69,7 @@ fn programs() -> PathBuf {
     file(&dir, "into-a-directory", format!("#!{path}\n"));
     file(&dir, "loader", without_loader());
     file(&dir, "elf", foreign_elf());
+    file(&dir, "foreign-loader", with_foreign_loader());
     file(&dir, "sparc", elf(64, true, 43));
     for (_, program, machine) in MACHINES {
         let bits = if matches!(machine, 3 | 40) { 32 } else { 64 };
@@ -139,6 +148,7 @@ fn cases() -> Vec<(&'static str, i32, String)> {
         ("/D/into-a-directory", 126, "its interpreter \"/D\": Is a directory"),
         ("/D/loader", 127, &loader),
         ("/D/elf", 126, &foreign),
+        ("/D/foreign-loader", 126, &["its loader \"elf\": ", &foreign].concat()),
         ("/D/foreign", 126, &["its interpreter \"/D/elf\": ", &foreign].concat()),
         ("/D/cut-off", 126, "a damaged ELF file"),
         ("/D/noexec/true", 126, "its file system is mounted noexec"),
@@ -286,7 +296,8 @@ fn a_shell_runs_no_elf_and_no_script_with_an_interpreter() {
     // It runs what has no interpreter.
     file(&dir, "plain", "echo plain\n");
     file(&dir, "blank", "#!\necho blank\n");
-    for program in ["plain", "blank"] {
+    file(&dir, "blanks", "#! \t\necho blanks\n");
+    for program in ["plain", "blank", "blanks"] {
         let run = run(&dir, &[podinit, program]);
         assert_eq!((run.code, run.lines()), (Some(0), vec![program]), "{run:?}");
     }
