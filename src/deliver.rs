@@ -5,11 +5,14 @@
 //! within a tick. So the process is held by a pidfd first (pidfd_open(2)), then its stat is read anew, and that
 //! reading decides.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use nix::errno::Errno;
 
 use crate::procfs::{Identity, Named, Stat};
 use crate::signal::Signal;
 use crate::sys::pidfd::PidFd;
+use crate::sys::process::Pid;
 use crate::sys::signal::{Queued, kill_process, queue};
 
 /// Sends `signal` to the process `id` if it `is_meant` as it is now, and never to a later process with the same pid that
@@ -36,10 +39,18 @@ pub fn deliver(
     }
     match send(id, signal, queued, held.as_ref()) {
         Err(Errno::EAGAIN) if queued.is_some() => {
-            warn!("the signal queue of {} is full: {signal} loses its value", Named(id.pid));
+            warn_of_full_queue(id.pid, signal);
             send(id, signal, None, held.as_ref())
         }
         sent => sent,
+    }
+}
+
+/// Warns once that the signal queue of `pid` is full: a sender of many would fill the log.
+pub fn warn_of_full_queue(pid: Pid, signal: Signal) {
+    static WARNED: AtomicBool = AtomicBool::new(false);
+    if !WARNED.swap(true, Ordering::Relaxed) {
+        warn!("the signal queue of {} is full: {signal} loses its value, and more may", Named(pid));
     }
 }
 

@@ -5,7 +5,7 @@ use nix::errno::Errno;
 use super::main_process::MainProcess;
 use super::remaining::Remaining;
 use crate::config::{Config, Target};
-use crate::deliver::deliver;
+use crate::deliver::{deliver, warn_of_full_queue};
 use crate::procfs::{self, Identity, Stat};
 use crate::received::{Origin, Received};
 use crate::signal::Signal;
@@ -123,7 +123,7 @@ impl Forwarder<'_> {
         }
         match main.queue(signal, queued) {
             Err(Errno::EAGAIN) => {
-                warn!("the signal queue of {} is full: {signal} loses its value", main.pid);
+                warn_of_full_queue(main.pid, signal);
                 main.send(signal)
             }
             sent => sent,

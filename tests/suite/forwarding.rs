@@ -4,8 +4,8 @@ use std::io::Write;
 use std::process::{Command, Stdio};
 
 use crate::support::{
-    Running, as_pid_1, as_process, finish, have, have_root, helper, in_namespace, kill, podinit, queue, say,
-    signal_two,
+    Running, as_pid_1, as_process, eventually, finish, have, have_root, helper, in_namespace, kill, podinit,
+    queue, say, signal_two,
 };
 
 /// All signals that can be forwarded: KILL and STOP cannot be caught, CHLD is init's own.
@@ -129,6 +129,34 @@ fn a_signal_that_is_not_permitted_is_logged_once() {
     assert_eq!(run.code, Some(3));
     assert_eq!(run.stderr.lines().count(), 1, "{run:?}");
     assert!(run.stderr.contains("another user"), "{run:?}");
+}
+
+#[test]
+fn a_full_queue_is_logged_once() {
+    if !have_root() {
+        return;
+    }
+    let workload =
+        "import signal; signal.pthread_sigmask(signal.SIG_BLOCK, [40]); print('ready', flush=True); input()";
+    let mut command = in_namespace("prlimit");
+    command.arg("--sigpending=64").arg(podinit()).args([
+        "--user=12345:12345",
+        "--",
+        "python3",
+        "-c",
+        workload,
+    ]);
+    let mut run = Running::start_with_stdin(&mut command, Stdio::piped());
+    run.wait_for("ready");
+    let value = libc::sigval { sival_ptr: std::ptr::null_mut() };
+    for _ in 0..200 {
+        // Podinit's own queue is as short.
+        eventually("it is queued", || unsafe { libc::sigqueue(run.init(), 40, value) } == 0);
+    }
+    run.stdin().write_all(b"end\n").unwrap();
+    let run = run.finish();
+    assert_eq!(run.stderr.lines().count(), 1, "{run:?}");
+    assert!(run.stderr.contains("loses its value"), "{run:?}");
 }
 
 #[test]
