@@ -31,6 +31,8 @@ pub struct Remaining {
     all_terminated: bool,
     /// Whether init has warned that it cannot signal all processes by one call.
     warned: Cell<bool>,
+    /// Whether init has warned that it may not signal a process.
+    denied: Cell<bool>,
 }
 
 /// A process that has been sent SIGTERM (or what it is rewritten to).
@@ -56,7 +58,8 @@ impl Remaining {
     /// Those in the care of init, which is the process `own`.
     pub fn new(own: Pid) -> Remaining {
         let everybody = Everybody::as_pid_1();
-        Remaining { own, everybody, terminated: Vec::new(), all_terminated: false, warned: Cell::new(false) }
+        let (warned, denied) = (Cell::new(false), Cell::new(false));
+        Remaining { own, everybody, terminated: Vec::new(), all_terminated: false, warned, denied }
     }
 
     /// Which kind of processes are left.
@@ -236,7 +239,7 @@ impl Remaining {
     pub fn send_to_handlers(&self, signal: Signal, queued: Option<Queued>, chosen: &dyn Fn(&Stat) -> bool) {
         let since = ticks_since_boot();
         for stat in self.members().iter().filter(|stat| chosen(stat)) {
-            send(stat.id, signal, queued, &|now| {
+            self.send_if(stat.id, signal, queued, &|now| {
                 chosen(now)
                     && self.is_same_member(now, since)
                     && (signal == Signal::KILL || handles(now.id.pid, signal))
@@ -263,7 +266,28 @@ impl Remaining {
 
     /// Sends `signal` to the process `id`, found after the time `since`, if it is one of [`Remaining::members`] now.
     fn send_to(&self, id: Identity, signal: Signal, since: u64) {
-        send(id, signal, None, &|now| self.is_same_member(now, since));
+        self.send_if(id, signal, None, &|now| self.is_same_member(now, since));
+    }
+
+    /// Sends `signal` to the process `id`, if it `is_meant` as it is now.
+    fn send_if(
+        &self,
+        id: Identity,
+        signal: Signal,
+        queued: Option<Queued>,
+        is_meant: &dyn Fn(&Stat) -> bool,
+    ) {
+        match deliver(id, signal, queued, is_meant) {
+            Ok(()) | Err(Errno::ESRCH) => {}
+            Err(Errno::EPERM) if self.denied.replace(true) => {}
+            Err(Errno::EPERM) => {
+                warn!(
+                    "may not send {signal} to {}, another user's, and others: give podinit CAP_KILL",
+                    Named(id.pid)
+                )
+            }
+            Err(errno) => warn!("cannot send {signal} to {}: {}", Named(id.pid), describe(errno)),
+        }
     }
 
     /// When the process was sent SIGTERM; `u64::MAX` if it was not.
@@ -275,14 +299,6 @@ impl Remaining {
     fn place_of(&self, id: Identity) -> Result<usize, usize> {
         let order = |id: Identity| (id.pid, id.start);
         self.terminated.binary_search_by_key(&order(id), |it| order(it.id))
-    }
-}
-
-/// Sends `signal` to the process `id`, if it `is_meant` as it is now.
-fn send(id: Identity, signal: Signal, queued: Option<Queued>, is_meant: &dyn Fn(&Stat) -> bool) {
-    match deliver(id, signal, queued, is_meant) {
-        Ok(()) | Err(Errno::ESRCH) => {}
-        Err(errno) => warn!("cannot send {signal} to {}: {}", Named(id.pid), describe(errno)),
     }
 }
 

@@ -695,3 +695,18 @@ fn kill_after_begins_with_what_is_sent() {
         assert_eq!(run.finish().code, Some(0));
     }
 }
+
+#[test]
+fn without_permission_it_says_so_once() {
+    if !have_root() || !have("setpriv") {
+        return;
+    }
+    let others = "for n in 1 2 3 4 5; do setsid setpriv --reuid=12345 --clear-groups sleep 1000 & done
+        until [ \"$(cat /proc/[0-9]*/comm | grep -c sleep)\" = 5 ]; do :; done; exit 3";
+    let mut command = in_namespace("setpriv");
+    command.arg("--bounding-set=-kill").arg(podinit()).args(["--grace", "100ms", "--", "sh", "-c", others]);
+    let run = finish(&mut command);
+    assert_eq!(run.code, Some(3), "{run:?}");
+    assert_eq!(run.stderr.matches("may not send SIGTERM").count(), 1, "{run:?}");
+    assert!(run.stderr.contains("CAP_KILL"), "{run:?}");
+}
