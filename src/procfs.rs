@@ -258,10 +258,15 @@ pub fn processes_and_zombies() -> Processes {
     all
 }
 
+/// Whether /proc shows this PID namespace. If it shows another one, a pid there is another process.
+pub fn is_known() -> bool {
+    // One that is kept open has been looked at.
+    kept_proc().is_some() || is_own_proc(own_pid())
+}
+
 impl Processes {
     fn read(&mut self) -> Result<(), Errno> {
-        // One that is kept open has been looked at.
-        if kept_proc().is_none() && !is_own_proc(own_pid()) {
+        if !is_known() {
             return Err(Errno::ENOENT);
         }
         files::entries("/proc", &mut |_, name| {

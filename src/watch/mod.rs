@@ -122,7 +122,7 @@ impl Watcher {
         self.unsent.retain(|(signal, until)| {
             let done = send(*signal);
             if !done && *until <= now {
-                warn!("{signal} for a changed file is not sent: the main process does not handle it");
+                warn!("{signal} for a changed file is not sent: the main process does not handle it, as far as /proc says");
             }
             !done && *until > now
         });

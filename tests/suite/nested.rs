@@ -1,7 +1,7 @@
 //! `--as-pid-1`: the workload is PID 1 of a PID namespace of its own. As an ordinary user it has a user namespace too.
 
 use std::fs;
-use std::io::Read;
+use std::io::{Read, Write};
 use std::os::fd::AsRawFd;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::process::{Child, ChildStdout, Command, Stdio};
@@ -182,6 +182,21 @@ fn a_kill_is_said_once() {
         });
         run.finish().assert_refused(137, &["time is up: killed"]);
     }
+}
+
+#[test]
+fn a_proc_of_another_namespace_says_nothing_of_the_program() {
+    // The outer namespace's process 2 has no handler for SIGTERM; the program, which is podinit's process 2, has one.
+    let program = "trap 'sleep 1; exit 7' TERM; echo ready; while :; do sleep 0.1; done";
+    let outer = r#"sleep 1000 & unshare --fork --pid --kill-child=KILL "$0" --grace 0 --as-pid-1 sh -c "$1" &
+        read line; kill -TERM $(cat /proc/$!/task/$!/children); wait $!"#;
+    let mut command = in_namespace("sh");
+    command.args(["-c", outer]).arg(podinit()).arg(program);
+    let mut run = Running::start_with_stdin(&mut command, Stdio::piped());
+    run.wait_for("ready");
+    run.stdin().write_all(b"go\n").unwrap();
+    let run = run.finish();
+    assert_eq!((run.code, &*run.stderr), (Some(7), ""), "{run:?}");
 }
 
 #[test]

@@ -57,6 +57,21 @@ fn each_way_to_change_a_file_is_one_signal() {
 }
 
 #[test]
+fn a_proc_of_another_namespace_says_nothing_of_the_program() {
+    // The outer namespace's process 2 has a handler for SIGHUP; the program, which is podinit's process 2, has none.
+    let file = scratch("watch").join("file");
+    fs::write(&file, "0").unwrap();
+    let outer = r#"sh -c 'trap : HUP; echo ready; while :; do sleep 1000; done' &
+        exec unshare --fork --pid --kill-child=KILL "$0" --watch "$1" sh -c 'echo started; exec sleep 1000'"#;
+    let mut command = in_namespace("sh");
+    let mut run = Running::start(command.args(["-c", outer]).arg(podinit()).arg(&file));
+    run.wait_for_all(&["ready", "started"]);
+    replace(&file, "1");
+    run.wait_for_stderr("does not handle it, as far as /proc says");
+    assert!(!run.has_exited());
+}
+
+#[test]
 fn a_directory_stands_for_its_entries() {
     let dir = scratch("watch");
     let (conf, elsewhere) = (dir.join("conf.d"), dir.join("elsewhere"));
