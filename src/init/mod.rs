@@ -24,6 +24,7 @@ use crate::settle::settle;
 use crate::signal::Signal;
 use crate::sys::describe;
 use crate::sys::entry::Start;
+use crate::sys::fd::STDOUT;
 use crate::sys::process::{Change, End, Pid, leave_no_core, own_pid, parent_pid, signal_on_parent_death};
 use crate::sys::session::Session;
 use crate::sys::signal::{Disposition, act_by_default, kill_process, set_disposition};
@@ -112,7 +113,9 @@ fn attend(
 ) -> End {
     info!("started the workload as {main}");
     let job = JobControl::new(own, main, terminal, config.background_stops == BackgroundStops::Init);
-    let mut kept = [Some(mailbox.as_fd().as_raw_fd()), job.descriptor(), log.raw_fd(), None];
+    // In a container cron's jobs, and what is executed there, write to the container's log by /proc/1/fd/1.
+    let stdout = if own.get() == 1 { Some(STDOUT) } else { job.descriptor() };
+    let mut kept = [Some(mailbox.as_fd().as_raw_fd()), stdout, log.raw_fd(), None];
     if let Some(watcher) = &watcher {
         kept[3] = watcher.raw_fd();
     }

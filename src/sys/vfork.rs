@@ -10,6 +10,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::ptr;
 
 use nix::errno::Errno;
+use nix::sys::prctl::set_dumpable;
 use nix::unistd::{AccessFlags, access, chdir};
 
 use super::clone::vfork;
@@ -99,9 +100,15 @@ unsafe impl Sync for PathBuffer {}
 pub fn launch(launch: Launch) -> Result<Pid, (Failure, &'static str)> {
     let groups = launch.user.map(Credentials::room).unwrap_or_default();
     let as_pid_1 = launch.as_pid_1;
+    let is_dumpable = launch.user.is_some() && is_dumpable();
     let mut birth = Birth { launch, maps: None, groups, failed: None };
     let pid = if as_pid_1 { birth.nested() } else { birth.child(0).map_err(Failure::Fork) }
         .map_err(|failure| (failure, ""))?;
+    if is_dumpable {
+        // A process that becomes another user loses it (PR_SET_DUMPABLE of prctl(2)), with the memory that was init's too.
+        // Without it not even root may use /proc/1/fd/1, where that lacks CAP_SYS_PTRACE.
+        let _ = set_dumpable(true);
+    }
     match birth.failed {
         None => Ok(Pid::new(pid).expect("the parent gets a pid")),
         Some(failure) => {
@@ -110,6 +117,13 @@ pub fn launch(launch: Launch) -> Result<Pid, (Failure, &'static str)> {
             Err(failure)
         }
     }
+}
+
+/// Whether init's files in /proc are its user's, by PR_GET_DUMPABLE of prctl(2).
+#[inline(never)]
+fn is_dumpable() -> bool {
+    // SAFETY: this prctl takes no more.
+    unsafe { libc::prctl(libc::PR_GET_DUMPABLE) == 1 }
 }
 
 struct Birth<'a> {

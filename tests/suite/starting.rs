@@ -6,8 +6,8 @@ use std::os::unix::fs::PermissionsExt;
 use std::process::{Command, Stdio};
 
 use crate::support::{
-    Finished, Running, as_pid_1, as_process, eventually, finish, have, have_root, helper, in_namespace,
-    is_root, kill, podinit, scratch, status_field, unshare,
+    Finished, Running, as_pid_1, as_process, children_of, eventually, finish, have, have_root, helper,
+    in_namespace, is_root, kill, podinit, scratch, status_field, unshare,
 };
 
 /// What `sh -c script` prints where podinit replaces RUN, and where RUN is empty.
@@ -93,8 +93,30 @@ fn init_keeps_nothing_of_the_workloads() {
     command.args(["-c", script, "sh", podinit().to_str().unwrap(), "sh", "-c", look]);
     let run = finish(&mut command);
     let open: Vec<&str> = run.lines().into_iter().take_while(|line| *line != "done").collect();
-    assert_eq!(open.len(), 2, "stderr and the signalfd: {run:?}");
-    assert!(open.contains(&"2") && run.stdout.contains("signalfd"), "{run:?}");
+    assert_eq!(open.len(), 3, "stdout, stderr and the signalfd: {run:?}");
+    assert!(open.contains(&"1") && open.contains(&"2") && run.stdout.contains("signalfd"), "{run:?}");
+}
+
+#[test]
+fn what_runs_in_a_container_writes_to_its_log() {
+    // As cron's jobs do, whose own stdout is none of the container's.
+    // Podinit closes what it does not need once the program runs.
+    let job = "while [ -e /proc/1/fd/0 ]; do :; done; (echo out >/proc/1/fd/1; echo err >/proc/1/fd/2) >/dev/null 2>&1";
+    let run = finish(&mut as_pid_1(&["sh", "-c", job]));
+    assert_eq!((run.code, &*run.stdout, &*run.stderr), (Some(0), "out\n", "err\n"));
+    if !have_root() || !have("setpriv") {
+        return;
+    }
+    // A container has no CAP_SYS_PTRACE, so that root may open the files of PID 1 only if that is dumpable.
+    let container = "exec setpriv --bounding-set=-sys_ptrace \"$@\"";
+    let mut command = in_namespace("sh");
+    command.args(["-c", container, "sh"]).arg(podinit()).args(["--user=12345:12345", "--", "sleep", "1000"]);
+    let run = Running::start(&mut command);
+    let [main] = children_of(run.init())[..] else { panic!("one child") };
+    eventually("it is executed", || fs::read_to_string(format!("/proc/{main}/comm")).unwrap() == "sleep\n");
+    let job = format!("exec setpriv --bounding-set=-sys_ptrace ls /proc/{}/fd/1", run.init());
+    let seen = finish(Command::new("sh").args(["-c", &job]));
+    assert_eq!(seen.code, Some(0), "{seen:?}");
 }
 
 #[test]
