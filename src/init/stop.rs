@@ -101,6 +101,11 @@ impl Stop<'_> {
                     return warn!("left behind processes that cannot be killed");
                 }
                 Event::Deadline => {
+                    // The SIGCHLD of the last one may wait for its turn.
+                    reap(None, self.config.warn_reaped);
+                    if matches!(self.remaining.left(), Left::None) {
+                        continue;
+                    }
                     kill(self.remaining, self.log);
                     self.killed = true;
                     looks = Looks::NONE;

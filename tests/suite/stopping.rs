@@ -47,7 +47,7 @@ fn assert_all_flushed_once(run: Running, workers: &[&str]) {
 fn every_worker_flushes_and_receives_one_sigterm() {
     for target in ["group", "child", "all"] {
         println!("case: --target {target}");
-        let run = with_workers(as_pid_1(&["--target", target]), &WORKERS);
+        let run = with_workers(as_pid_1(&["--grace=1h", "--target", target]), &WORKERS);
         run.signal_init(libc::SIGTERM);
         assert_all_flushed_once(run, &WORKERS);
     }
@@ -55,7 +55,7 @@ fn every_worker_flushes_and_receives_one_sigterm() {
 
 #[test]
 fn every_worker_flushes_when_the_main_process_exits_by_itself() {
-    let mut run = with_workers(as_pid_1(&[]), &WORKERS);
+    let mut run = with_workers(as_pid_1(&["--grace=1h"]), &WORKERS);
     run.stdin().write_all(b"exit\n").unwrap();
     assert_all_flushed_once(run, &WORKERS);
 }
@@ -64,11 +64,11 @@ fn every_worker_flushes_when_the_main_process_exits_by_itself() {
 fn a_subreaper_does_the_same() {
     for target in ["group", "child", "all"] {
         println!("case: --target {target}");
-        let run = with_workers(as_process(&["--target", target]), &WORKERS);
+        let run = with_workers(as_process(&["--grace=1h", "--target", target]), &WORKERS);
         run.kill(libc::SIGTERM);
         assert_all_flushed_once(run, &WORKERS);
     }
-    let mut run = with_workers(as_process(&[]), &WORKERS);
+    let mut run = with_workers(as_process(&["--grace=1h"]), &WORKERS);
     run.stdin().write_all(b"exit\n").unwrap();
     assert_all_flushed_once(run, &WORKERS);
 }
@@ -77,7 +77,7 @@ fn a_subreaper_does_the_same() {
 fn signals_before_the_main_process_exits_are_delivered_first() {
     // While podinit is stopped, the main process exits and a signal arrives that --rewrite makes a SIGTERM. Then
     // podinit reads SIGCHLD first: of pending signals the lower number is read first.
-    let mut run = with_workers(as_process(&["--rewrite", "RTMIN:TERM"]), &WORKERS);
+    let mut run = with_workers(as_process(&["--grace=1h", "--rewrite", "RTMIN:TERM"]), &WORKERS);
     let main = children_of(run.pid())[0];
     run.kill(libc::SIGSTOP);
     eventually("podinit is stopped", || status_field(run.pid(), "State").starts_with('T'));
@@ -86,6 +86,33 @@ fn signals_before_the_main_process_exits_are_delivered_first() {
     eventually("the main process has exited", || status_field(main, "State").starts_with('Z'));
     run.kill(libc::SIGCONT);
     assert_all_flushed_once(run, &WORKERS);
+}
+
+#[test]
+fn what_has_exited_by_the_deadline_is_not_killed() {
+    for grace in [1, 4, 16, 64].map(Duration::from_secs) {
+        println!("case: {grace:?}");
+        let mut run =
+            with_workers(as_process(&["--grace", &format!("{}s", grace.as_secs())]), &["worker session"]);
+        let worker: i32 = run.seen("worker ready").rsplit(' ').next().unwrap().parse().unwrap();
+        run.stdin().write_all(b"exit\n").unwrap();
+        run.wait_for("worker received 15");
+        let received = Instant::now();
+        kill(run.pid(), libc::SIGSTOP);
+        eventually("podinit is stopped", || status_field(run.pid(), "State").starts_with('T'));
+        if !run.stderr().is_empty() {
+            // This machine is too slow for such a deadline.
+            continue;
+        }
+        eventually("the worker has exited", || status_field(worker, "State").starts_with('Z'));
+        // The deadline passes while podinit is stopped.
+        std::thread::sleep(grace.saturating_sub(received.elapsed()));
+        kill(run.pid(), libc::SIGCONT);
+        let run = run.finish();
+        assert_eq!((run.code, &*run.stderr), (Some(5), ""), "{run:?}");
+        return;
+    }
+    panic!("podinit was never stopped in time");
 }
 
 #[test]
