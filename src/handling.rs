@@ -4,7 +4,7 @@
 use nix::poll::{PollTimeout, poll};
 
 use crate::bytes::number;
-use crate::procfs::{self, Status, status_field};
+use crate::procfs::{self, Status, shows_this_namespace, status_field};
 use crate::signal::{Signal, SignalSet};
 use crate::sys::process::Pid;
 
@@ -49,6 +49,9 @@ pub fn handling(before: Option<&Status>, now: &Status, signal: Signal) -> Handli
 /// signal for a moment, but does not sleep then.) Unknown counts as no.
 pub fn handles(pid: Pid, signal: Signal) -> bool {
     let look = || Status::read(pid).ok();
+    if !shows_this_namespace() {
+        return false;
+    }
     let before = look();
     let now = look();
     let handling = now.map(|now| handling(before.as_ref(), &now, signal));
@@ -64,7 +67,9 @@ const MILLISECONDS_BETWEEN: u8 = 10;
 /// does not handle. Unknown counts as no.
 pub fn drops(pid: Pid, signal: Signal) -> bool {
     let mut found = [Handling::Unknown];
-    look(pid, &[signal], &mut found);
+    if shows_this_namespace() {
+        look(pid, &[signal], &mut found);
+    }
     found == [Handling::DoesNot]
 }
 

@@ -259,14 +259,14 @@ pub fn processes_and_zombies() -> Processes {
 }
 
 /// Whether /proc shows this PID namespace. If it shows another one, a pid there is another process.
-pub fn is_known() -> bool {
+pub fn shows_this_namespace() -> bool {
     // One that is kept open has been looked at.
     kept_proc().is_some() || is_own_proc(own_pid())
 }
 
 impl Processes {
     fn read(&mut self) -> Result<(), Errno> {
-        if !is_known() {
+        if !shows_this_namespace() {
             return Err(Errno::ENOENT);
         }
         files::entries("/proc", &mut |_, name| {

@@ -17,7 +17,6 @@ use std::time::Instant;
 use crate::config::{AtExit, BackgroundStops, Config, Target};
 use crate::handling::handles;
 use crate::mailbox::{Event, Mailbox, Other, earlier, has_passed};
-use crate::procfs::is_known;
 use crate::reap::{names_orphans, reap};
 use crate::received::Received;
 use crate::settle::settle;
@@ -244,7 +243,7 @@ impl Init<'_> {
     fn send_for_changes(&mut self) {
         let main = &self.main;
         if let Some(watcher) = &mut self.watcher {
-            watcher.act(&mut |signal| is_known() && handles(main.pid, signal) && main.send(signal).is_ok());
+            watcher.act(&mut |signal| handles(main.pid, signal) && main.send(signal).is_ok());
         }
     }
 

@@ -8,7 +8,6 @@ use nix::errno::Errno;
 use super::main_process::MainProcess;
 use crate::config::Config;
 use crate::handling::drops;
-use crate::procfs::is_known;
 use crate::signal::Signal;
 use crate::sys::nested::{Step, is_filtered};
 use crate::sys::process::Pid;
@@ -66,7 +65,7 @@ pub fn kill_at(config: &Config, main: Pid, arrived: Signal, before: Option<Insta
     let terminates = config.rewritten(Signal::TERM);
     let is_dropped = before.is_none()
         && config.rewritten(arrived) == terminates
-        && terminates.is_some_and(|signal| is_known() && drops(main, signal));
+        && terminates.is_some_and(|signal| drops(main, signal));
     if is_dropped { Instant::now().checked_add(config.grace()) } else { before }
 }
 

@@ -67,8 +67,10 @@ fn a_proc_of_another_namespace_says_nothing_of_the_program() {
     let mut run = Running::start(command.args(["-c", outer]).arg(podinit()).arg(&file));
     run.wait_for_all(&["ready", "started"]);
     replace(&file, "1");
-    run.wait_for_stderr("does not handle it, as far as /proc says");
-    assert!(!run.has_exited());
+    eventually("it is said", || {
+        assert!(!run.has_exited(), "{}", run.stderr());
+        run.stderr().contains("does not handle it, as far as /proc says")
+    });
 }
 
 #[test]
