@@ -113,8 +113,8 @@ fn attend(
     info!("started the workload as {main}");
     let job = JobControl::new(own, main, terminal, config.background_stops == BackgroundStops::Init);
     // In a container cron's jobs, and what is executed there, write to the container's log by /proc/1/fd/1.
-    let stdout = if own.get() == 1 { Some(STDOUT) } else { job.descriptor() };
-    let mut kept = [Some(mailbox.as_fd().as_raw_fd()), stdout, log.raw_fd(), None];
+    let standard = if own.get() == 1 { Some(STDOUT) } else { job.descriptor() };
+    let mut kept = [Some(mailbox.as_fd().as_raw_fd()), standard, log.raw_fd(), None];
     if let Some(watcher) = &watcher {
         kept[3] = watcher.raw_fd();
     }
@@ -169,8 +169,9 @@ impl Init<'_> {
         // A child that exited before init was executed raises no signal any more.
         let mut has_changes = true;
         loop {
-            // After a kill the SIGCHLD may have to wait for its turn in a flood of other signals.
-            if (has_changes || killed)
+            // At a deadline, and after a kill, the SIGCHLD may have to wait for its turn.
+            let due = has_passed(earlier(kill_at, self.kill_main_at));
+            if (has_changes || killed || due)
                 && let Some(end) = self.reap(kill_at.is_none() && self.kill_main_at.is_none())
             {
                 self.stop_remaining(kill_at, killed);
@@ -187,6 +188,7 @@ impl Init<'_> {
                     Some(watcher) => watcher.notice(),
                     None => has_changes = true,
                 },
+                Event::Deadline if !due && has_passed(earlier(kill_at, self.kill_main_at)) => {}
                 Event::Deadline if has_passed(self.kill_main_at) => {
                     (self.kill_main_at, self.main_killed) = (None, true);
                     nested::kill(&self.main, self.log);

@@ -58,14 +58,14 @@ impl Stop<'_> {
         }
         let mut looks = Looks::NONE;
         loop {
-            if self.killed {
-                // The SIGCHLD may have to wait for its turn in a flood of other signals.
+            let due = has_passed(deadline);
+            if self.killed || due {
+                // The SIGCHLD may have to wait for its turn in a flood of other signals, or comes after the deadline.
                 reap(None, self.config.warn_reaped);
-                if looks.is_due() {
-                    // One that a killed process was starting, or that has entered since. Not at each SIGCHLD: /proc is
-                    // read.
-                    self.remaining.send(Signal::KILL);
-                }
+            }
+            if self.killed && looks.is_due() {
+                // One that a killed process was starting, or that has entered since. Not at each SIGCHLD: /proc is read.
+                self.remaining.send(Signal::KILL);
             }
             let (non_child, look_again) = match self.remaining.left() {
                 Left::None => return info!("no process is left"),
@@ -96,16 +96,11 @@ impl Stop<'_> {
                 }
                 Event::Signal(received) => self.deliver(received, &mut deadline),
                 Event::Ready => {}
-                Event::Deadline if !has_passed(deadline) => {}
+                Event::Deadline if !due => {}
                 Event::Deadline if self.killed => {
                     return warn!("left behind processes that cannot be killed");
                 }
                 Event::Deadline => {
-                    // The SIGCHLD of the last one may wait for its turn.
-                    reap(None, self.config.warn_reaped);
-                    if matches!(self.remaining.left(), Left::None) {
-                        continue;
-                    }
                     kill(self.remaining, self.log);
                     self.killed = true;
                     looks = Looks::NONE;
