@@ -80,23 +80,22 @@ fn cause(path: &CStr, errno: Errno, depth: u8) -> &'static str {
     }
     let mut head = [0; HEAD];
     read_head(path, &mut head);
-    let (what, needed) = if let [b'#', b'!', line @ ..] = &head {
+    let (what, needed, errno) = if let [b'#', b'!', line @ ..] = &head {
         let interpreter = interpreter(line);
         if interpreter.ends_with(b"\r") {
             return "its first line ends in CR (Windows line ending)";
         }
-        ("its interpreter ", joined(&[interpreter, b"\0"]))
+        ("its interpreter ", joined(&[interpreter, b"\0"]), errno)
     } else if errno == Errno::ENOEXEC {
         return not_executable(&head);
     } else if is_elf(&head)
         && let Some(loader) = loader(&head)
     {
-        ("its loader ", loader)
+        // ELIBBAD is of the program: its loader is for another machine, or damaged.
+        ("its loader ", loader, if errno == Errno::ELIBBAD { Errno::ENOEXEC } else { errno })
     } else {
         return unknown;
     };
-    // ELIBBAD is of the program: its loader is for another machine, or damaged.
-    let errno = if errno == Errno::ELIBBAD { Errno::ENOEXEC } else { errno };
     at(what, needed, cause(needed, errno, depth - 1))
 }
 

@@ -70,6 +70,7 @@ fn programs() -> PathBuf {
     file(&dir, "loader", without_loader());
     file(&dir, "elf", foreign_elf());
     file(&dir, "foreign-loader", with_foreign_loader());
+    file(&dir, "script-of-it", format!("#!{path}/foreign-loader\n"));
     file(&dir, "sparc", elf(64, true, 43));
     for (_, program, machine) in MACHINES {
         let bits = if matches!(machine, 3 | 40) { 32 } else { 64 };
@@ -149,6 +150,11 @@ fn cases() -> Vec<(&'static str, i32, String)> {
         ("/D/loader", 127, &loader),
         ("/D/elf", 126, &foreign),
         ("/D/foreign-loader", 126, &["its loader \"elf\": ", &foreign].concat()),
+        (
+            "/D/script-of-it",
+            126,
+            &["its interpreter \"/D/foreign-loader\": its loader \"elf\": ", &foreign].concat(),
+        ),
         ("/D/foreign", 126, &["its interpreter \"/D/elf\": ", &foreign].concat()),
         ("/D/cut-off", 126, "a damaged ELF file"),
         ("/D/noexec/true", 126, "its file system is mounted noexec"),
