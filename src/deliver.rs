@@ -50,7 +50,7 @@ pub fn deliver(
 pub fn warn_of_full_queue(pid: Pid, signal: Signal) {
     static WARNED: AtomicBool = AtomicBool::new(false);
     if !WARNED.swap(true, Ordering::Relaxed) {
-        warn!("the signal queue of {} is full: {signal} loses its value, and more may", Named(pid));
+        warn!("the signal queue of {} is full: {signal} loses its value; others are not named", Named(pid));
     }
 }
 

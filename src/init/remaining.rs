@@ -282,7 +282,7 @@ impl Remaining {
             Err(Errno::EPERM) if self.denied.replace(true) => {}
             Err(Errno::EPERM) => {
                 warn!(
-                    "may not send {signal} to {}, another user's, and others: give podinit CAP_KILL",
+                    "may not send {signal} to {} (another user's, and no CAP_KILL?); others are not named",
                     Named(id.pid)
                 )
             }
