@@ -2,12 +2,12 @@
 
 use std::fs;
 use std::io::Write;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{PermissionsExt, symlink};
 use std::process::{Command, Stdio};
 
 use crate::support::{
-    Finished, Running, as_pid_1, as_process, children_of, eventually, finish, have, have_root, helper,
-    in_namespace, is_root, kill, podinit, scratch, status_field, unshare,
+    Finished, Running, as_pid_1, as_process, eventually, finish, have, have_root, helper, in_namespace,
+    is_root, kill, podinit, scratch, status_field, unshare,
 };
 
 /// What `sh -c script` prints where podinit replaces RUN, and where RUN is empty.
@@ -102,18 +102,24 @@ fn what_runs_in_a_container_writes_to_its_log() {
     // As cron's jobs do, whose own stdout is none of the container's.
     // Podinit closes what it does not need once the program runs.
     let job = "while [ -e /proc/1/fd/0 ]; do :; done; (echo out >/proc/1/fd/1; echo err >/proc/1/fd/2) >/dev/null 2>&1";
-    let run = finish(&mut as_pid_1(&["sh", "-c", job]));
-    assert_eq!((run.code, &*run.stdout, &*run.stderr), (Some(0), "out\n", "err\n"));
+    let names = scratch("names");
+    for name in ["podinit", "tini", "dumb-init", "catatonit", "docker-init"] {
+        symlink(podinit(), names.join(name)).unwrap();
+        let run = finish(in_namespace(names.join(name)).args(["--", "sh", "-c", job]));
+        assert_eq!((run.code, &*run.stdout, &*run.stderr), (Some(0), "out\n", "err\n"), "{name}");
+    }
     if !have_root() || !have("setpriv") {
         return;
     }
     // A container has no CAP_SYS_PTRACE, so that root may open the files of PID 1 only if that is dumpable.
     let container = "exec setpriv --bounding-set=-sys_ptrace \"$@\"";
+    let user = "until [ \"$(readlink /proc/$$/cwd)\" ]; do :; done
+        ls /proc/1/fd /proc/1/exe -L >&2 || echo refused; exec sleep 1000";
     let mut command = in_namespace("sh");
-    command.args(["-c", container, "sh"]).arg(podinit()).args(["--user=12345:12345", "--", "sleep", "1000"]);
-    let run = Running::start(&mut command);
-    let [main] = children_of(run.init())[..] else { panic!("one child") };
-    eventually("it is executed", || fs::read_to_string(format!("/proc/{main}/comm")).unwrap() == "sleep\n");
+    command.args(["-c", container, "sh"]).arg(podinit()).args(["--user=12345:12345", "--", "sh", "-c", user]);
+    let mut run = Running::start(&mut command);
+    // The user that the program runs as may open none of them.
+    run.wait_for("refused");
     let job = format!("exec setpriv --bounding-set=-sys_ptrace ls /proc/{}/fd/1", run.init());
     let seen = finish(Command::new("sh").args(["-c", &job]));
     assert_eq!(seen.code, Some(0), "{seen:?}");
