@@ -27,6 +27,9 @@ const BURST: Duration = Duration::from_millis(20);
 /// A change counts after this time, also if others follow without a pause.
 const LONGEST: Duration = Duration::from_secs(2);
 
+/// How often events are read at one time. (The kernel keeps 16,384: fs.inotify.max_queued_events.)
+const READS: u32 = 256;
+
 /// How long a signal waits for a process that does not handle it yet, and how often it is looked at.
 const PATIENCE: Duration = Duration::from_secs(5);
 const PAUSE: Duration = Duration::from_millis(100);
@@ -55,7 +58,7 @@ impl Watcher {
     /// Begins to watch, if there is something to be watched.
     ///
     /// # Errors
-    /// After a line on stderr, if a path is not there or a limit of inotify(7) is reached.
+    /// After a line on stderr, if a path is not there, its changes cannot be seen, or a limit of inotify(7) is reached.
     pub fn open(wanted: &[config::Watch]) -> Result<Option<Watcher>, ()> {
         if wanted.is_empty() {
             return Ok(None);
@@ -129,16 +132,13 @@ impl Watcher {
         self.retry = if self.unsent.is_empty() { None } else { Some(now + PAUSE) };
     }
 
-    /// Whether there are events; these are read. More than the kernel keeps count as well (IN_Q_OVERFLOW).
+    /// Whether there are events; these are read. More than the kernel keeps count as well (IN_Q_OVERFLOW). Where they come
+    /// as fast as they are read, some are left: signals and deadlines do not wait for them.
     fn has_events(&self) -> bool {
+        let Some(inotify) = &self.inotify else { return false };
         let mut events = [0; 4096];
-        let mut any = false;
-        while let Some(inotify) = &self.inotify
-            && read(inotify, &mut events).is_ok_and(|length| length > 0)
-        {
-            any = true;
-        }
-        any
+        let reads = (0..READS).take_while(|_| read(inotify, &mut events).is_ok_and(|length| length > 0));
+        reads.count() > 0
     }
 
     /// Watches what the paths name now. With an instance of its own: what the old one watched may be somewhere else.
