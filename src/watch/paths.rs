@@ -26,13 +26,16 @@ const NAMES: AddWatchFlags = AddWatchFlags::IN_CREATE
     .union(AddWatchFlags::IN_MOVE_SELF)
     .union(MASK_ADD);
 
+/// A rename of a directory on the way: the path names another file then, and no name in a watched directory has changed.
+const MOVED: AddWatchFlags = AddWatchFlags::IN_MOVE_SELF.union(MASK_ADD);
+
 /// And of what is in it.
 const CONTENT: AddWatchFlags = NAMES.union(AddWatchFlags::IN_MODIFY).union(AddWatchFlags::IN_ATTRIB);
 
 /// Makes an instance that watches these `paths`.
 ///
 /// # Errors
-/// Which limit of inotify(7) is reached.
+/// Which limit of inotify(7) is reached, or that no watch would report a change of one of them.
 pub fn watch(paths: impl Iterator<Item = &'static str>) -> Result<Inotify, String> {
     let flags = InitFlags::IN_CLOEXEC | InitFlags::IN_NONBLOCK;
     let inotify = Inotify::init(flags).map_err(|errno| {
@@ -41,7 +44,11 @@ pub fn watch(paths: impl Iterator<Item = &'static str>) -> Result<Inotify, Strin
     for path in paths {
         watch_path(&inotify, path).and_then(|()| watch_links(&inotify, path)).map_err(|errno| {
             let path = Quoted(path.as_bytes());
-            format!("cannot watch {path}: {} (fs.inotify.max_user_watches)", describe(errno))
+            let remedy = match errno {
+                Errno::EACCES => "it or its directory must be readable",
+                _ => "fs.inotify.max_user_watches",
+            };
+            format!("cannot watch {path}: {} ({remedy})", describe(errno))
         })?;
     }
     Ok(inotify)
@@ -49,9 +56,13 @@ pub fn watch(paths: impl Iterator<Item = &'static str>) -> Result<Inotify, Strin
 
 /// Watches what `path` names, the directory that holds it, and each one that holds a link on the way there: the name may be
 /// replaced. Where a name is not there, the directory that it would be in.
+///
+/// # Errors
+/// As [`add`]; EACCES only if there is no watch that reports a change: that of a file also reports that it is replaced.
 fn watch_path(inotify: &Inotify, path: &str) -> Result<(), Errno> {
     let mut left = path.to_owned();
     let mut place = String::new();
+    let mut by_directory = Err(Errno::EACCES);
     let mut links = 0;
     while !left.is_empty() {
         let (name, behind) = left.split_once('/').unwrap_or((&left, ""));
@@ -79,7 +90,9 @@ fn watch_path(inotify: &Inotify, path: &str) -> Result<(), Errno> {
                     Err(Errno::EINVAL) => {
                         left = behind.to_owned();
                         if left.is_empty() {
-                            add(inotify, &place, CONTENT)?;
+                            by_directory = add(inotify, &place, CONTENT);
+                        } else {
+                            or_denied(add(inotify, &here, MOVED))?;
                         }
                         place = here;
                     }
@@ -88,7 +101,10 @@ fn watch_path(inotify: &Inotify, path: &str) -> Result<(), Errno> {
             }
         }
     }
-    add(inotify, &place, CONTENT)
+    match add(inotify, &place, CONTENT) {
+        Err(Errno::EACCES) => by_directory,
+        done => done,
+    }
 }
 
 /// Watches what the links in the directory `path` name. (Of its other entries the directory itself reports changes.)
@@ -97,20 +113,29 @@ fn watch_links(inotify: &Inotify, path: &str) -> Result<(), Errno> {
     let _ = files::entries(path, &mut |_, name| {
         let entry = format!("{path}/{}", name.to_string_lossy());
         if done.is_ok() && link(&entry).is_ok() {
-            done = watch_path(inotify, &entry);
+            // What is out of reach has no state that could change.
+            done = or_denied(watch_path(inotify, &entry));
         }
     });
     done
 }
 
-/// Adds a watch, by inotify_add_watch(2); an empty path is the root directory. What is not there, or may not be read, is
-/// left out: its directory reports most of its changes.
+/// Adds a watch, by inotify_add_watch(2); an empty path is the root directory. What is not there is left out: its directory
+/// reports it.
+///
+/// # Errors
+/// EACCES if it may not be read; ENOSPC and ENOMEM at a limit.
 fn add(inotify: &Inotify, path: &str, mask: AddWatchFlags) -> Result<(), Errno> {
     let path = if path.is_empty() { "/" } else { path };
     match inotify.add_watch(path, mask) {
-        Err(errno @ (Errno::ENOSPC | Errno::ENOMEM)) => Err(errno),
+        Err(errno @ (Errno::ENOSPC | Errno::ENOMEM | Errno::EACCES)) => Err(errno),
         _ => Ok(()),
     }
+}
+
+/// The same without EACCES, where a watch is not all that reports changes.
+fn or_denied(added: Result<(), Errno>) -> Result<(), Errno> {
+    if added == Err(Errno::EACCES) { Ok(()) } else { added }
 }
 
 /// Where the link `path` points to.
@@ -127,23 +152,28 @@ fn link(path: &str) -> Result<String, Errno> {
 /// What stat(2) says of a file, links followed, as a number; and of a directory's entries.
 ///
 /// # Errors
-/// What stat(2) says.
+/// What stat(2) says, and open(2) of a directory.
 pub fn state(path: &str) -> Result<u64, Errno> {
     let file = stat(path)?;
-    if SFlag::from_bits_truncate(file.st_mode) & SFlag::S_IFMT != SFlag::S_IFDIR {
+    if !is_directory(&file) {
         return Ok(number(&[], &file, true));
     }
     // Not when the directory was changed: of a file that was made and deleted nothing is left.
     let mut all = number(&[], &file, false);
-    let read = files::entries(path, &mut |directory, name| {
-        // In any order; an entry that is a link to nothing counts by its name.
+    files::entries(path, &mut |directory, name| {
+        // In any order; an entry that is a link to nothing counts by its name. No watch reports what is made in a
+        // directory below.
         let of_entry = match fstatat(directory, name, AtFlags::empty()) {
-            Ok(entry) => number(name.to_bytes(), &entry, true),
+            Ok(entry) => number(name.to_bytes(), &entry, !is_directory(&entry)),
             Err(_) => mix(0, name.to_bytes()),
         };
         all = all.wrapping_add(of_entry);
-    });
-    Ok(if read.is_ok() { all } else { number(&[], &file, true) })
+    })?;
+    Ok(all)
+}
+
+fn is_directory(file: &FileStat) -> bool {
+    SFlag::from_bits_truncate(file.st_mode) & SFlag::S_IFMT == SFlag::S_IFDIR
 }
 
 /// A number for the file `name`, by its device and inode; and by its size and mtime if its `content` counts.

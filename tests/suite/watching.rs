@@ -109,6 +109,45 @@ fn a_directory_stands_for_its_entries() {
     assert_eq!(app.wait_for("got"), "got 10 in it");
 }
 
+#[test]
+fn a_directory_above_is_renamed() {
+    for watched in ["above/conf/file", "above/conf"] {
+        println!("case: {watched}");
+        let dir = scratch("watch");
+        let write = |above: &str, content: &str| {
+            fs::create_dir_all(dir.join(above).join("conf")).unwrap();
+            fs::write(dir.join(above).join("conf/file"), content).unwrap();
+        };
+        write("above", "0");
+        let mut app = reloads(&[text(&dir.join(watched))], &dir.join("above/conf/file"));
+        for time in ["once", "again"] {
+            write("next", time);
+            fs::rename(dir.join("above"), dir.join(time)).unwrap();
+            fs::rename(dir.join("next"), dir.join("above")).unwrap();
+            assert_eq!(app.wait_for("got"), format!("got 1 {time}"));
+        }
+    }
+}
+
+#[test]
+fn what_changes_below_a_directory_is_no_change_of_it() {
+    let dir = scratch("watch");
+    let (first, conf) = (dir.join("first"), dir.join("conf.d"));
+    fs::create_dir_all(conf.join("below")).unwrap();
+    fs::write(&first, "0").unwrap();
+    fs::write(conf.join("file"), "0").unwrap();
+    let watched = [first.display().to_string(), format!("{}:USR1", conf.display())];
+    let mut app = reloads(&watched.each_ref().map(String::as_str), &conf.join("file"));
+    fs::write(conf.join("below/new"), "x").unwrap();
+    // With it podinit looks at both.
+    for change in ["1", "2"] {
+        fs::write(&first, change).unwrap();
+        assert_eq!(app.wait_for("got"), "got 1 0");
+    }
+    fs::write(conf.join("file"), "1").unwrap();
+    assert_eq!(app.wait_for("got"), "got 10 1");
+}
+
 /// Writes a volume as kubelet does (AtomicWriter): a directory with the time in its name, to which `..data` links, and a
 /// link for each file.
 fn write_volume(volume: &Path, time: &str, content: &str) {
@@ -151,16 +190,60 @@ fn a_secret_that_podinit_may_not_read_is_watched() {
         fs::set_permissions(&secret, fs::Permissions::from_mode(0o400)).unwrap();
     };
     write("0");
-    let mut command = in_namespace("setpriv");
-    command.args(["--reuid=1000", "--regid=1000", "--clear-groups"]).arg(podinit());
-    command.args(["--watch", text(&secret), "--", "/usr/bin/python3", &helper("reload.py")]).arg(&secret);
-    let mut app = Running::start(&mut command);
+    let mut app = Running::start(&mut as_another_user(&secret, &secret));
     assert_eq!(app.wait_for("ready"), "ready Permission denied");
     write("1");
     app.wait_for("got 1");
     fs::OpenOptions::new().write(true).open(&secret).unwrap().set_len(0).unwrap();
     app.wait_for("got 1");
     // A process that changes its uid is no longer killed with its parent (PR_SET_PDEATHSIG).
+    app.signal_init(libc::SIGTERM);
+    app.finish();
+}
+
+/// podinit as uid 1000, with this path to watch, and an app that prints what `file` contains for each signal.
+fn as_another_user(watched: &Path, file: &Path) -> Command {
+    let mut command = in_namespace("setpriv");
+    command.args(["--reuid=1000", "--regid=1000", "--clear-groups"]).arg(podinit());
+    command.args(["--watch", text(watched), "--", "/usr/bin/python3", &helper("reload.py")]).arg(file);
+    command
+}
+
+#[test]
+fn what_no_watch_reports_is_an_error_at_the_start() {
+    if !have_root() {
+        return;
+    }
+    let dir = scratch("closed");
+    let rights = |path: &Path, mode| fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+    let file = dir.join("file");
+    fs::write(&file, "0").unwrap();
+    rights(&dir, 0o711);
+    rights(&file, 0o600);
+    for watched in [&file, &dir] {
+        println!("case: {}", watched.display());
+        let words = ["cannot watch", text(watched), "Permission denied"];
+        finish(&mut as_another_user(watched, &file)).assert_refused(125, &words);
+    }
+    // A watch of the file alone also reports that it is replaced.
+    rights(&file, 0o644);
+    let mut app = Running::start(&mut as_another_user(&file, &file));
+    app.wait_for("ready");
+    fs::write(&file, "in place").unwrap();
+    assert_eq!(app.wait_for("got"), "got 1 in place");
+    for content in ["renamed", "again"] {
+        replace(&file, content);
+        assert_eq!(app.wait_for("got"), format!("got 1 {content}"));
+    }
+    // From now on nothing would.
+    let new = file.with_extension("new");
+    fs::write(&new, "closed").unwrap();
+    rights(&new, 0o600);
+    fs::rename(&new, &file).unwrap();
+    app.wait_for("got 1");
+    app.wait_for_stderr("trying again each second");
+    fs::write(&file, "unseen").unwrap();
+    app.wait_for("got 1");
     app.signal_init(libc::SIGTERM);
     app.finish();
 }
