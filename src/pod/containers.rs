@@ -210,9 +210,11 @@ fn paths(text: &[u8]) -> impl Iterator<Item = &[u8]> {
     lines(text).filter_map(|line| Some(split_once(split_once(line, b':')?.1, b':')?.1))
 }
 
-/// Whether the cgroup `path` is below `top`. All are below the root, which says nothing.
+/// Whether the cgroup `path` is below `top`. All are below the root, and below those that hold the root of init's cgroup
+/// namespace (`/..`, cgroup_namespaces(7)): that says nothing.
 fn is_below(path: &[u8], top: &[u8]) -> bool {
-    top != b"/" && path.strip_prefix(top).is_some_and(|below| below.starts_with(b"/"))
+    let holds_all = || top.split(|byte| *byte == b'/').all(|name| matches!(name, b"" | b".."));
+    path.strip_prefix(top).is_some_and(|below| below.starts_with(b"/")) && !holds_all()
 }
 
 #[cfg(test)]
@@ -258,6 +260,9 @@ mod tests {
         assert_eq!(leaders(&[(7, 1, "0::/pod/a\r\n"), (8, 2, "0::/pod/a/x\n")]), [7, 8]);
         assert_eq!(leaders(&[(7, 1, "0::/"), (8, 2, "0::/a")]), [7, 8]);
         assert_eq!(leaders(&[(7, 1, "0::/../a"), (8, 2, "0::/../b"), (9, 3, "0::/../a/c")]), [7, 8]);
+        for above in ["0::/..", "0::/../.."] {
+            assert_eq!(leaders(&[(7, 1, above), (8, 2, "0::/../../a"), (9, 3, "0::/../b")]), [7, 8, 9]);
+        }
     }
 
     #[test]
