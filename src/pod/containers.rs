@@ -19,6 +19,8 @@ pub struct Containers {
     pub all: Vec<Container>,
     /// Why there may be more (as in [`procfs::Processes`]).
     pub unread: Option<Errno>,
+    /// When the newest process in the PID namespace started, in clock ticks ([`Identity`]).
+    pub newest: u64,
 }
 
 /// A container in the PID namespace.
@@ -70,10 +72,16 @@ pub fn among(processes: &Processes, left_out: Pid, init: Pid) -> Containers {
     for container in &mut all {
         container.is_starting = starting.contains(&container.leader);
     }
-    Containers { all, unread: processes.unread }
+    let newest = processes.shown.iter().map(|stat| stat.id.start).max().unwrap_or(0);
+    Containers { all, unread: processes.unread, newest }
 }
 
 impl Containers {
+    /// Whether the process `id` leads a container, and has executed nothing yet.
+    pub fn is_starting(&self, id: Identity) -> bool {
+        self.all.iter().any(|container| container.leader == id && container.is_starting)
+    }
+
     /// Leaves out the container of the process `own`, and that of a pause process: podinit as one would forward the signal
     /// to leaders that have received it.
     pub fn keep_others(&mut self, own: Pid) {

@@ -23,6 +23,8 @@ pub(super) struct Ending {
     limited: Vec<Identity>,
     /// All containers that have been seen, those included that have exited or are left behind.
     known: Vec<Container>,
+    /// When the newest process started that was there when the stop began ([`Containers::newest`]).
+    newest: u64,
     deadline: Option<Instant>,
     /// The signal for leaders that are found later.
     signal: Option<Signal>,
@@ -54,7 +56,7 @@ impl Pod<'_> {
         let (containers, hidden) = self.containers_and_hidden();
         if ending.is_none() && received.is_from_outside() {
             warn!("{} from outside the pod: waiting for its containers to exit", received.signal);
-            let mut ending = Ending::new(self.config, true, hidden);
+            let mut ending = Ending::new(self.config, true, hidden, containers.newest);
             ending.add(containers);
             return Some(ending);
         }
@@ -74,7 +76,7 @@ impl Pod<'_> {
         }
         let (mut ending, is_first) = match ending {
             Some(ending) if !ending.by_engine => (ending, false),
-            before => (Ending::new(self.config, false, hidden).after(before), true),
+            before => (Ending::new(self.config, false, hidden, containers.newest).after(before), true),
         };
         // A leader may answer its own TERM with one to init. Only the first stop and the engine reach those that were sent
         // one before.
@@ -123,9 +125,15 @@ impl Pod<'_> {
         loop {
             self.everybody.filter(|everybody| everybody.exist())?;
             ending.give_up_at_deadline();
+            if ending.has_starting() && ending.looks.is_due_or_first() {
+                self.find_new(ending);
+            }
             let until = ending.deadline.filter(|_| ending.has_limit());
             match ending.next_leader() {
-                Some(Ok(leader)) => return Some(Awaited { leader: Some(leader), until }),
+                Some(Ok(leader)) => {
+                    let look = if ending.has_starting() { Some(ending.looks.next()) } else { None };
+                    return Some(Awaited { leader: Some(leader), until: earlier(until, look) });
+                }
                 None if !ending.hidden || ending.looks.is_due_or_first() => {
                     if self.find_new(ending) {
                         continue;
@@ -141,7 +149,8 @@ impl Pod<'_> {
     }
 
     /// Looks at /proc again, and has `ending` wait for containers that have started since. Returns whether there are any:
-    /// the engine may start one while it stops the pod, and init's exit would kill it before its first TERM.
+    /// the engine may start one while it stops the pod, and init's exit would kill it before its first TERM. Sends the signal
+    /// to the leaders that have executed their program since.
     fn find_new(&mut self, ending: &mut Ending) -> bool {
         if ending.is_over() {
             return false;
@@ -150,24 +159,26 @@ impl Pod<'_> {
         ending.hidden = hidden;
         let known = ending.known.len();
         ending.add(containers);
-        let new = &ending.known[known..];
         if let Some(signal) = ending.signal {
-            for container in new.iter().filter(|container| !container.is_starting) {
-                self.terminate(container.leader, signal, Origin::Process);
-                ending.sent.push(container.leader);
+            for Container { leader, .. } in ending.known.iter().filter(|container| !container.is_starting) {
+                if !ending.sent.contains(leader) {
+                    self.terminate(*leader, signal, Origin::Process);
+                    ending.sent.push(*leader);
+                }
             }
         }
-        !new.is_empty()
+        ending.known.len() > known
     }
 }
 
 impl Ending {
-    fn new(config: &Config, by_engine: bool, hidden: bool) -> Ending {
+    fn new(config: &Config, by_engine: bool, hidden: bool, newest: u64) -> Ending {
         Ending {
             awaited: Vec::new(),
             limited: Vec::new(),
             deadline: Instant::now().checked_add(config.grace()),
             known: Vec::new(),
+            newest,
             signal: None,
             sent: Vec::new(),
             by_engine,
@@ -184,14 +195,19 @@ impl Ending {
         self
     }
 
-    /// Has it wait for the leaders of those of `containers` that it does not know. What is left
-    /// of a known container, whose leader has exited, is an exec session.
+    /// Has it wait for the leaders of those of `containers` that it does not know. What is left of a known container, whose
+    /// leader has exited, is an exec session; but one that has entered since the stop began may be the same container,
+    /// which its engine has started again, and counts as that.
     fn add(&mut self, containers: Containers) {
+        for known in &mut self.known {
+            known.is_starting = containers.is_starting(known.leader);
+        }
         for container in containers.all {
-            if self.known.iter().any(|known| known.is_same(&container)) {
+            let id = container.leader;
+            let is_new = id.start > self.newest;
+            if self.known.iter().any(|known| known.leader == id || !is_new && known.is_same(&container)) {
                 continue;
             }
-            let id = container.leader;
             // A leader that does not handle TERM has nothing to flush, or is an exec session that has outlived its
             // container: nothing distinguishes it from a leader then, and the engine does not stop it.
             let is_limited = || {
@@ -209,6 +225,11 @@ impl Ending {
         !self.by_engine && has_passed(self.deadline)
     }
 
+    /// Whether a leader is still to be sent the signal, once it has executed its program.
+    fn has_starting(&self) -> bool {
+        self.signal.is_some() && self.known.iter().any(|container| container.is_starting)
+    }
+
     /// Whether its deadline applies to any process.
     fn has_limit(&self) -> bool {
         !self.limited.is_empty() || self.hidden && !self.by_engine
@@ -218,7 +239,10 @@ impl Ending {
         if !self.has_limit() || !has_passed(self.deadline) {
             return;
         }
-        for id in self.limited.drain(..) {
+        // A second stop takes over what the first one waited for.
+        self.limited.sort_unstable();
+        self.limited.dedup();
+        for id in self.limited.drain(..).filter(|id| may_live(*id)) {
             warn!("time is up, leaving {} behind", Named(id.pid));
         }
         if self.hidden && !self.by_engine {
@@ -246,7 +270,7 @@ impl Ending {
 /// Whether the process `id` has not exited, as far as /proc says.
 fn may_live(id: Identity) -> bool {
     match Stat::read(id.pid) {
-        Ok(now) => now.is(id),
+        Ok(now) => now.is(id) && !now.has_exited(),
         Err(errno) => errno != Errno::ESRCH,
     }
 }

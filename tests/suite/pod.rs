@@ -715,13 +715,69 @@ fn a_second_sigterm_from_outside_terminates_the_leaders() {
     let mut pod = Pod::start(&["--grace", "3s"]);
     let mut app = pod.enter(ways()[0], "app", &["/usr/bin/python3", &helper("worker.py"), "app", "stubborn"]);
     app.wait_for("ready");
+    let other = pod.leader(ways()[0], "other", "handler");
     kill(pod.init, libc::SIGTERM);
     pod.pause.wait_for_stderr("outside the pod: waiting");
+    kill(outer_pid(&other), libc::SIGTERM);
+    other.finish();
     kill(pod.init, libc::SIGTERM);
     app.wait_for("received 15");
-    pod.pause.wait_for_stderr("time is up");
     let init = pod.init;
     eventually("podinit has exited", || has_exited(init));
+    // Of the one that is left, and once, though both stops have waited for it.
+    let stderr = pod.pause.stderr();
+    assert_eq!(stderr.matches("time is up").count(), 1, "{stderr}");
+}
+
+#[test]
+fn a_container_that_starts_again_while_the_pod_stops_is_stopped_in_good_order() {
+    for apart in ways() {
+        for by_engine in [true, false] {
+            println!("case: {apart:?}, by the engine: {by_engine}");
+            let mut pod = Pod::start(&["--grace", "1h"]);
+            let first = pod.leader(apart, "app", "handler");
+            let worker = ["/usr/bin/python3", &helper("worker.py"), "other", "stubborn"];
+            let mut other = pod.enter(apart, "other", &worker);
+            other.wait_for("ready");
+            if by_engine {
+                kill(pod.init, libc::SIGTERM);
+                pod.pause.wait_for_stderr("outside the pod");
+                kill(outer_pid(&first), libc::SIGTERM);
+            } else {
+                let _stopper = pod.enter(apart, "other", &["sh", "-c", "kill -TERM 1; read line"]);
+                pod.pause.wait_for_stderr("stopping the pod");
+            }
+            first.finish();
+            let worker = ["/usr/bin/python3", &helper("worker.py"), "app"];
+            let mut second = pod.enter(apart, "app", &worker);
+            second.wait_for("ready");
+            if by_engine {
+                kill(outer_pid(&second), libc::SIGTERM);
+            }
+            kill(outer_pid(&other), libc::SIGKILL);
+            second.wait_for("received 15");
+            let second = second.finish();
+            assert!(second.stdout.contains("flushed"), "{second:?}");
+            let init = pod.init;
+            eventually("podinit has exited", || has_exited(init));
+        }
+    }
+}
+
+#[test]
+fn a_leader_that_executes_its_program_while_the_pod_stops_is_sent_sigterm() {
+    if !have_root() {
+        return;
+    }
+    let mut pod = Pod::start(&["--grace", "1h"]);
+    // As runc does: not nsenter forks, but what it executes.
+    let program = ["-F", "/usr/bin/python3", &helper("starting.py"), "sleep", "1000"];
+    let mut app = pod.enter(VERSION_1, "app", &program);
+    app.wait_for("forked");
+    let _stopper = pod.enter(VERSION_1, "stopper", &["sh", "-c", "kill -TERM 1; read line"]);
+    pod.pause.wait_for_stderr("stopping the pod");
+    app.stdin().write_all(b"\n").unwrap();
+    assert_eq!(app.wait_for("ended"), "ended -15");
 }
 
 #[test]
