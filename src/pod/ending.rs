@@ -149,8 +149,8 @@ impl Pod<'_> {
     }
 
     /// Looks at /proc again, and has `ending` wait for containers that have started since. Returns whether there are any:
-    /// the engine may start one while it stops the pod, and init's exit would kill it before its first TERM. Sends the signal
-    /// to the leaders that have executed their program since.
+    /// the engine may start one while it stops the pod, and init's exit would kill it before its first TERM. Sends the
+    /// signal to the leaders that have executed their program since.
     fn find_new(&mut self, ending: &mut Ending) -> bool {
         if ending.is_over() {
             return false;

@@ -143,11 +143,10 @@ impl Pod<'_> {
             debug!("{name} has not executed its program yet");
             return Some(false);
         }
-        let now = if look.container.is_placed() { Status::read(leader.pid) } else { Err(Errno::EINVAL) };
-        let now = match now {
-            Ok(now) => now,
+        let now = match Status::read(leader.pid) {
+            Ok(now) if look.container.is_placed() => now,
             Err(Errno::ESRCH) => return Some(false),
-            Err(_) => {
+            Ok(_) | Err(_) => {
                 self.warn_of_unknown(leader);
                 return Some(false);
             }

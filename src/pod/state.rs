@@ -8,7 +8,7 @@ use crate::config::Config;
 use crate::deliver::deliver;
 use crate::files;
 use crate::hidepid;
-use crate::procfs::{Identity, Named, Status};
+use crate::procfs::{Identity, Named, Stat, Status};
 use crate::received::{Origin, Received};
 use crate::signal::{Signal, SignalSet};
 use crate::sys::describe;
@@ -100,9 +100,10 @@ impl Pod<'_> {
             || !*self.proc_shows_all.get_or_insert_with(|| hidepid::shows_everybody(own))
     }
 
-    /// Warns of a leader of which /proc does not say what is needed.
+    /// Warns of a leader of which /proc does not say what is needed, unless that is because it exits.
     pub(super) fn warn_of_unknown(&mut self, leader: Identity) {
-        if !self.warned.unknown {
+        let exits = || Stat::read(leader.pid).is_ok_and(|now| !now.is(leader) || now.is_exiting());
+        if !self.warned.unknown && !exits() {
             self.warned.unknown = true;
             warn!(
                 "/proc does not say which signals {} handles, or which container it is in: it is awaited when the \
@@ -117,7 +118,7 @@ impl Pod<'_> {
         if !self.warned.unplaced {
             self.warned.unplaced = true;
             warn!(
-                "{} from {} is for all leaders that handle it: the sender exited before its container was known",
+                "{} from {} is for all leaders that handle it: the sender's container is not known; it may have exited",
                 received.signal,
                 describe_sender(received)
             );

@@ -231,7 +231,7 @@ fn assert_spared(pod: &Pod, leaders: &mut [&mut Running]) {
     }
 }
 
-const UNPLACED: &str = "the sender exited before its container was known";
+const UNPLACED: &str = "the sender's container is not known";
 
 #[test]
 fn a_signal_from_a_container_is_for_its_leader_if_that_handles_it() {
