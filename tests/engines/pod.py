@@ -73,6 +73,13 @@ class Pod(Managed):
         """Not by podman stop, which fails while there is an exec session."""
         self.podman("kill", "--signal=TERM", self.full(container))
 
+    def start_flush_again(self):
+        """Starts the container that flushes once more, in the cgroup that it had."""
+        for record in ("ready", "flushed"):
+            (self.data / record).unlink()
+        self.podman("start", self.full("flush"))
+        self.podman.wait_until_ready(self.full("flush"), (self.data / "ready").exists)
+
     def exit_code(self, container):
         return self.podman.exit_code(self.full(container))
 

@@ -88,3 +88,18 @@ def test_the_last_container_can_flush_after_the_pause_process_was_stopped(own_po
         own_pod.exit_code(container)
     assert own_pod.flushed() == (0, FLUSHED_ONCE)
     assert own_pod.exit_code("infra") == 0
+
+
+@pytest.mark.beyond_catatonit
+def test_a_container_that_starts_again_after_the_pause_process_was_stopped_can_flush(own_pod):
+    """The pause process stopped, then one container started again: it can flush as well."""
+    own_pod.terminate("infra")
+    own_pod.execute("flush", scripts.SETTLED)
+    own_pod.terminate("flush")
+    assert own_pod.flushed() == (0, FLUSHED_ONCE)
+    own_pod.start_flush_again()
+    for container in own_pod.CONTAINERS:
+        own_pod.terminate(container)
+        own_pod.exit_code(container)
+    assert own_pod.flushed() == (0, FLUSHED_ONCE)
+    assert own_pod.exit_code("infra") == 0
