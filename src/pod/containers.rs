@@ -19,8 +19,10 @@ pub struct Containers {
     pub all: Vec<Container>,
     /// Why there may be more (as in [`procfs::Processes`]).
     pub unread: Option<Errno>,
-    /// When the newest process in the PID namespace started, in clock ticks ([`Identity`]).
-    pub newest: u64,
+    /// The processes that have entered and executed nothing yet, leaders or not.
+    pub starting: Vec<Identity>,
+    /// The newest process in the PID namespace.
+    pub newest: Option<Identity>,
 }
 
 /// A container in the PID namespace.
@@ -31,6 +33,8 @@ pub struct Container {
     /// Whether that has executed nothing yet: it is the runtime's own (`runc init`, which has a handler for each signal
     /// and is killed by some), and no leader before it executes the container's program.
     pub is_starting: bool,
+    /// All that have entered, the leader first.
+    pub entered: Vec<Identity>,
     /// Where its processes are: in one place, or in some that are nested.
     places: Vec<Place>,
 }
@@ -72,16 +76,11 @@ pub fn among(processes: &Processes, left_out: Pid, init: Pid) -> Containers {
     for container in &mut all {
         container.is_starting = starting.contains(&container.leader);
     }
-    let newest = processes.shown.iter().map(|stat| stat.id.start).max().unwrap_or(0);
-    Containers { all, unread: processes.unread, newest }
+    let newest = processes.shown.iter().map(|stat| stat.id).max();
+    Containers { all, unread: processes.unread, starting, newest }
 }
 
 impl Containers {
-    /// Whether the process `id` leads a container, and has executed nothing yet.
-    pub fn is_starting(&self, id: Identity) -> bool {
-        self.all.iter().any(|container| container.leader == id && container.is_starting)
-    }
-
     /// Leaves out the container of the process `own`, and that of a pause process: podinit as one would forward the signal
     /// to leaders that have received it.
     pub fn keep_others(&mut self, own: Pid) {
@@ -166,12 +165,24 @@ fn place(cgroups: Option<Vec<u8>>, own: &Option<Vec<u8>>, by_mounts: impl FnOnce
 /// Puts a process that entered the PID namespace, later than those before it, into its container.
 pub fn add(containers: &mut Vec<Container>, id: Identity, place: Place) {
     // Almost always a place that is known already, which is quick to see.
-    if place != Place::Unknown && containers.iter().any(|container| container.places.contains(&place)) {
+    let is_known = |container: &&mut Container| place != Place::Unknown && container.places.contains(&place);
+    if let Some(container) = containers.iter_mut().find(is_known) {
+        container.entered.push(id);
         return;
     }
     match containers.iter_mut().find(|container| container.has(&place)) {
-        Some(container) => container.places.push(place),
-        None => containers.push(Container { leader: id, is_starting: false, places: vec![place] }),
+        Some(container) => {
+            container.entered.push(id);
+            container.places.push(place);
+        }
+        None => {
+            containers.push(Container {
+                leader: id,
+                is_starting: false,
+                entered: vec![id],
+                places: vec![place],
+            });
+        }
     }
 }
 

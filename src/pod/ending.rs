@@ -23,8 +23,8 @@ pub(super) struct Ending {
     limited: Vec<Identity>,
     /// All containers that have been seen, those included that have exited or are left behind.
     known: Vec<Container>,
-    /// When the newest process started that was there when the stop began ([`Containers::newest`]).
-    newest: u64,
+    /// The newest process that was there when the stop began.
+    newest: Option<Identity>,
     deadline: Option<Instant>,
     /// The signal for leaders that are found later.
     signal: Option<Signal>,
@@ -32,8 +32,8 @@ pub(super) struct Ending {
     sent: Vec<Identity>,
     /// Whether the engine stops the pod; if not, a process in the pod does.
     by_engine: bool,
-    /// Whether there may be leaders that /proc does not show. They are awaited; if a process in the pod stops it, only up to
-    /// the deadline.
+    /// Whether there may be leaders that /proc does not show. They are awaited; if a process in the pod stops it, only up
+    /// to the deadline.
     hidden: bool,
     looks: Looks,
 }
@@ -84,29 +84,35 @@ impl Pod<'_> {
         let level = if to_all { Level::Warn } else { Level::Debug };
         log!(level, "{} from {sender}: stopping the pod", received.signal);
         ending.hidden = hidden;
+        let leaders = ending.add(containers);
         match self.everybody.filter(|_| hidden) {
             // Leaders that are hidden can be signalled in no other way, and would be killed without it.
             Some(everybody) if to_all => drop(everybody.kill(signal)),
             Some(_) => {}
             None => {
                 ending.signal = Some(signal);
-                for container in containers.all.iter().filter(|container| !container.is_starting) {
-                    if to_all || !ending.sent.contains(&container.leader) {
-                        self.terminate(container.leader, signal, received.origin);
-                        ending.sent.push(container.leader);
-                    }
+                if to_all {
+                    ending.sent.clear();
                 }
+                self.terminate(&mut ending, leaders, received.origin);
             }
         }
-        ending.add(containers);
         Some(ending)
     }
 
-    /// Sends a leader the signal by which the pod stops. A stopped one is continued, so that it can handle it.
-    fn terminate(&mut self, leader: Identity, signal: Signal, origin: Origin) {
-        self.send(leader, signal, origin);
-        if Stat::read(leader.pid).is_ok_and(|now| now.is(leader) && now.is_stopped()) {
-            self.send(leader, Signal::CONT, Origin::Process);
+    /// Sends each of these leaders that has not been sent it the signal by which the pod stops. A stopped one is continued,
+    /// so that it can handle it.
+    fn terminate(&mut self, ending: &mut Ending, leaders: Vec<Identity>, origin: Origin) {
+        let Some(signal) = ending.signal else { return };
+        for leader in leaders {
+            if ending.sent.contains(&leader) {
+                continue;
+            }
+            ending.sent.push(leader);
+            self.send(leader, signal, origin);
+            if Stat::read(leader.pid).is_ok_and(|now| now.is(leader) && now.is_stopped()) {
+                self.send(leader, Signal::CONT, Origin::Process);
+            }
         }
     }
 
@@ -125,13 +131,14 @@ impl Pod<'_> {
         loop {
             self.everybody.filter(|everybody| everybody.exist())?;
             ending.give_up_at_deadline();
-            if ending.has_starting() && ending.looks.is_due_or_first() {
+            // A container that starts now is sent the signal too. The engine stops it itself.
+            if ending.signal.is_some() && ending.looks.is_due_or_first() {
                 self.find_new(ending);
             }
             let until = ending.deadline.filter(|_| ending.has_limit());
             match ending.next_leader() {
                 Some(Ok(leader)) => {
-                    let look = if ending.has_starting() { Some(ending.looks.next()) } else { None };
+                    let look = ending.signal.map(|_| ending.looks.next());
                     return Some(Awaited { leader: Some(leader), until: earlier(until, look) });
                 }
                 None if !ending.hidden || ending.looks.is_due_or_first() => {
@@ -150,7 +157,7 @@ impl Pod<'_> {
 
     /// Looks at /proc again, and has `ending` wait for containers that have started since. Returns whether there are any:
     /// the engine may start one while it stops the pod, and init's exit would kill it before its first TERM. Sends the
-    /// signal to the leaders that have executed their program since.
+    /// signal to the leaders that have executed their program since the last look.
     fn find_new(&mut self, ending: &mut Ending) -> bool {
         if ending.is_over() {
             return false;
@@ -158,21 +165,14 @@ impl Pod<'_> {
         let (containers, hidden) = self.containers_and_hidden();
         ending.hidden = hidden;
         let known = ending.known.len();
-        ending.add(containers);
-        if let Some(signal) = ending.signal {
-            for Container { leader, .. } in ending.known.iter().filter(|container| !container.is_starting) {
-                if !ending.sent.contains(leader) {
-                    self.terminate(*leader, signal, Origin::Process);
-                    ending.sent.push(*leader);
-                }
-            }
-        }
+        let leaders = ending.add(containers);
+        self.terminate(ending, leaders, Origin::Process);
         ending.known.len() > known
     }
 }
 
 impl Ending {
-    fn new(config: &Config, by_engine: bool, hidden: bool, newest: u64) -> Ending {
+    fn new(config: &Config, by_engine: bool, hidden: bool, newest: Option<Identity>) -> Ending {
         Ending {
             awaited: Vec::new(),
             limited: Vec::new(),
@@ -195,39 +195,52 @@ impl Ending {
         self
     }
 
-    /// Has it wait for the leaders of those of `containers` that it does not know. What is left of a known container, whose
-    /// leader has exited, is an exec session; but one that has entered since the stop began may be the same container,
-    /// which its engine has started again, and counts as that.
-    fn add(&mut self, containers: Containers) {
-        for known in &mut self.known {
-            known.is_starting = containers.is_starting(known.leader);
-        }
-        for container in containers.all {
-            let id = container.leader;
-            let is_new = id.start > self.newest;
-            if self.known.iter().any(|known| known.leader == id || !is_new && known.is_same(&container)) {
+    /// Has it wait for the leaders that it does not know. Returns all that have executed their program.
+    fn add(&mut self, containers: Containers) -> Vec<Identity> {
+        let mut executed = Vec::new();
+        for mut container in containers.all {
+            let Some(id) = self.leader_of(&container) else { continue };
+            let is_starting = containers.starting.contains(&id);
+            if !is_starting {
+                executed.push(id);
+            }
+            if self.knows(id) {
                 continue;
             }
             // A leader that does not handle TERM has nothing to flush, or is an exec session that has outlived its
             // container: nothing distinguishes it from a leader then, and the engine does not stop it.
             let is_limited = || {
                 let does_not = |status| handling(None, &status, Signal::TERM) == Handling::DoesNot;
-                !container.is_starting && Status::read(id.pid).is_ok_and(does_not)
+                !is_starting && Status::read(id.pid).is_ok_and(does_not)
             };
             let list = if !self.by_engine || is_limited() { &mut self.limited } else { &mut self.awaited };
             list.push(id);
+            container.leader = id;
             self.known.push(container);
         }
+        executed
+    }
+
+    /// The process that leads this container since the stop began. If the leader that was known has exited, those that
+    /// have been there since before are its exec sessions; the first one that has entered later counts as the leader of
+    /// the same container, which its engine has started again.
+    fn leader_of(&self, container: &Container) -> Option<Identity> {
+        let mut entered = container.entered.iter().copied();
+        let known = entered.clone().find(|id| self.knows(*id));
+        known.or_else(|| {
+            let is_known = self.known.iter().any(|known| known.is_same(container));
+            if is_known { entered.find(|id| Some(*id) > self.newest) } else { Some(container.leader) }
+        })
+    }
+
+    /// Whether the process `id` leads a container, or did.
+    fn knows(&self, id: Identity) -> bool {
+        self.known.iter().any(|container| container.leader == id)
     }
 
     /// Whether containers that start now are no longer awaited.
     fn is_over(&self) -> bool {
         !self.by_engine && has_passed(self.deadline)
-    }
-
-    /// Whether a leader is still to be sent the signal, once it has executed its program.
-    fn has_starting(&self) -> bool {
-        self.signal.is_some() && self.known.iter().any(|container| container.is_starting)
     }
 
     /// Whether its deadline applies to any process.
@@ -270,7 +283,7 @@ impl Ending {
 /// Whether the process `id` has not exited, as far as /proc says.
 fn may_live(id: Identity) -> bool {
     match Stat::read(id.pid) {
-        Ok(now) => now.is(id) && !now.has_exited(),
+        Ok(now) => now.is(id),
         Err(errno) => errno != Errno::ESRCH,
     }
 }

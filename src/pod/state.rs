@@ -102,7 +102,10 @@ impl Pod<'_> {
 
     /// Warns of a leader of which /proc does not say what is needed, unless that is because it exits.
     pub(super) fn warn_of_unknown(&mut self, leader: Identity) {
-        let exits = || Stat::read(leader.pid).is_ok_and(|now| !now.is(leader) || now.is_exiting());
+        let exits = || match Stat::read(leader.pid) {
+            Ok(now) => !now.is(leader) || now.is_exiting(),
+            Err(errno) => errno == Errno::ESRCH,
+        };
         if !self.warned.unknown && !exits() {
             self.warned.unknown = true;
             warn!(

@@ -73,18 +73,15 @@ impl Watcher {
     }
 
     fn begin(wanted: &[config::Watch]) -> Result<Watcher, String> {
+        let inotify = watch(wanted.iter().map(|watch| watch.path))?;
         let mut files = Vec::new();
         for config::Watch { path, signal } in wanted {
             let cannot = |errno| format!("cannot watch {}: {}", Quoted(path.as_bytes()), describe(errno));
             let state = state(path).map_err(cannot)?;
             files.push(Watched { path, signal: *signal, state });
         }
-        let inotify = watch(files.iter().map(|file| file.path))?;
         let (look, unsent) = (None, Vec::new());
-        let mut watcher = Watcher { inotify: Some(inotify), files, look, unsent, retry: None, warned: false };
-        // What has changed before the watches were there.
-        watcher.compare();
-        Ok(watcher)
+        Ok(Watcher { inotify: Some(inotify), files, look, unsent, retry: None, warned: false })
     }
 
     /// The descriptor that is readable after an event; `None` while the files are to be looked at anyway.

@@ -26,11 +26,14 @@ const NAMES: AddWatchFlags = AddWatchFlags::IN_CREATE
     .union(AddWatchFlags::IN_MOVE_SELF)
     .union(MASK_ADD);
 
+/// And of what is in it.
+const CONTENT: AddWatchFlags = NAMES.union(AddWatchFlags::IN_MODIFY).union(AddWatchFlags::IN_ATTRIB);
+
 /// A rename of a directory on the way: the path names another file then, and no name in a watched directory has changed.
 const MOVED: AddWatchFlags = AddWatchFlags::IN_MOVE_SELF.union(MASK_ADD);
 
-/// And of what is in it.
-const CONTENT: AddWatchFlags = NAMES.union(AddWatchFlags::IN_MODIFY).union(AddWatchFlags::IN_ATTRIB);
+/// A link itself is replaced or removed.
+const OF_LINK: AddWatchFlags = NAMES.union(AddWatchFlags::IN_ATTRIB).union(AddWatchFlags::IN_DONT_FOLLOW);
 
 /// Makes an instance that watches these `paths`.
 ///
@@ -45,7 +48,7 @@ pub fn watch(paths: impl Iterator<Item = &'static str>) -> Result<Inotify, Strin
         watch_path(&inotify, path).and_then(|()| watch_links(&inotify, path)).map_err(|errno| {
             let path = Quoted(path.as_bytes());
             let remedy = match errno {
-                Errno::EACCES => "it or its directory must be readable",
+                Errno::EACCES => "a file or its directory must be readable, a directory itself",
                 _ => "fs.inotify.max_user_watches",
             };
             format!("cannot watch {path}: {} ({remedy})", describe(errno))
@@ -58,7 +61,7 @@ pub fn watch(paths: impl Iterator<Item = &'static str>) -> Result<Inotify, Strin
 /// replaced. Where a name is not there, the directory that it would be in.
 ///
 /// # Errors
-/// As [`add`]; EACCES only if there is no watch that reports a change: that of a file also reports that it is replaced.
+/// As [`add`]; EACCES only if no watch reports a change: that of a file, or of a link, also reports that it is replaced.
 fn watch_path(inotify: &Inotify, path: &str) -> Result<(), Errno> {
     let mut left = path.to_owned();
     let mut place = String::new();
@@ -74,12 +77,12 @@ fn watch_path(inotify: &Inotify, path: &str) -> Result<(), Errno> {
             }
             name => {
                 let here = format!("{place}/{name}");
-                let target = link(&here);
-                if !matches!(target, Err(Errno::EINVAL)) {
-                    add(inotify, &place, NAMES)?;
-                }
-                match target {
+                match link(&here) {
                     Ok(target) if links < LINKS => {
+                        match add(inotify, &place, NAMES) {
+                            Err(Errno::EACCES) => add(inotify, &here, OF_LINK)?,
+                            done => done?,
+                        }
                         links += 1;
                         if target.starts_with('/') {
                             place.clear();
@@ -96,13 +99,14 @@ fn watch_path(inotify: &Inotify, path: &str) -> Result<(), Errno> {
                         }
                         place = here;
                     }
-                    _ => return Ok(()),
+                    _ => return add(inotify, &place, NAMES),
                 }
             }
         }
     }
     match add(inotify, &place, CONTENT) {
-        Err(Errno::EACCES) => by_directory,
+        // Of what is in a directory, the one above reports nothing.
+        Err(Errno::EACCES) if !stat(&*place).is_ok_and(|file| is_directory(&file)) => by_directory,
         done => done,
     }
 }
@@ -113,7 +117,7 @@ fn watch_links(inotify: &Inotify, path: &str) -> Result<(), Errno> {
     let _ = files::entries(path, &mut |_, name| {
         let entry = format!("{path}/{}", name.to_string_lossy());
         if done.is_ok() && link(&entry).is_ok() {
-            // What is out of reach has no state that could change.
+            // What a link in it names, and may not be read, is seen with the next change of another entry.
             done = or_denied(watch_path(inotify, &entry));
         }
     });

@@ -1,4 +1,4 @@
-"""Forks a process that executes the program of its arguments once a line has come, and prints how it has ended.
+"""Forks a process that executes the program of its arguments once a line has come, and prints its exit status.
 
 usage: starting.py PROGRAM [ARG...]
 """

@@ -41,6 +41,8 @@ if "session" in how:
 stopping = False
 for number in (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT, signal.SIGHUP, signal.SIGUSR1, signal.SIGWINCH):
     signal.signal(number, on_signal)
+# It may have been started with that blocked.
+signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGTERM])
 say(f"ready {os.getpid()}")
 if "stopped" in how:
     os.kill(os.getpid(), signal.SIGSTOP)

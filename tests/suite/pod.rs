@@ -17,6 +17,8 @@ pub struct Pod {
     pub pause: Running,
     pub init: i32,
     cgroups: Vec<PathBuf>,
+    /// What executes the program by which a process enters.
+    by: &'static str,
 }
 
 /// By what the containers of a pod are distinguished.
@@ -66,7 +68,7 @@ impl Pod {
         eventually("the pause process has settled", || {
             blocks_all(init) && status_field(init, "State").starts_with('S')
         });
-        Pod { pause, init, cgroups: Vec::new() }
+        Pod { pause, init, cgroups: Vec::new(), by: "" }
     }
 
     /// Starts `words` as a process that enters the pod, in the container of this name.
@@ -103,7 +105,7 @@ impl Pod {
             (Apart::Mounts, Err(_)) => format!("nsenter -t {} {user}-p -m unshare -m", self.init),
             (Apart::Cgroups(_), _) => format!("nsenter -t {} {user}-p -m", self.init),
         };
-        script += &format!("exec {mounts} \"$@\"");
+        script += &format!("exec {} {mounts} \"$@\"", self.by);
         Running::start_with_stdin(Command::new("sh").args(["-c", &script, "sh"]).args(words), Stdio::piped())
     }
 
@@ -722,6 +724,7 @@ fn a_second_sigterm_from_outside_terminates_the_leaders() {
     other.finish();
     kill(pod.init, libc::SIGTERM);
     app.wait_for("received 15");
+    pod.pause.wait_for_stderr("time is up");
     let init = pod.init;
     eventually("podinit has exited", || has_exited(init));
     // Of the one that is left, and once, though both stops have waited for it.
@@ -736,6 +739,9 @@ fn a_container_that_starts_again_while_the_pod_stops_is_stopped_in_good_order() 
             println!("case: {apart:?}, by the engine: {by_engine}");
             let mut pod = Pod::start(&["--grace", "1h"]);
             let first = pod.leader(apart, "app", "handler");
+            // It outlives the leader, and is no leader.
+            let mut session = pod.exec(apart, "app", &first, &["sh", "-c", "echo ready; read line"]);
+            session.wait_for("ready");
             let worker = ["/usr/bin/python3", &helper("worker.py"), "other", "stubborn"];
             let mut other = pod.enter(apart, "other", &worker);
             other.wait_for("ready");
@@ -748,14 +754,18 @@ fn a_container_that_starts_again_while_the_pod_stops_is_stopped_in_good_order() 
                 pod.pause.wait_for_stderr("stopping the pod");
             }
             first.finish();
-            let worker = ["/usr/bin/python3", &helper("worker.py"), "app"];
-            let mut second = pod.enter(apart, "app", &worker);
-            second.wait_for("ready");
+            // A SIGTERM before it has its handler waits for that.
+            pod.by = "env --block-signal=TERM";
+            let mut second = pod.enter(apart, "app", &["/usr/bin/python3", &helper("worker.py"), "app"]);
             if by_engine {
+                second.wait_for("ready");
                 kill(outer_pid(&second), libc::SIGTERM);
+                kill(outer_pid(&other), libc::SIGKILL);
+                second.wait_for("received 15");
+            } else {
+                second.wait_for("received 15");
+                kill(outer_pid(&other), libc::SIGKILL);
             }
-            kill(outer_pid(&other), libc::SIGKILL);
-            second.wait_for("received 15");
             let second = second.finish();
             assert!(second.stdout.contains("flushed"), "{second:?}");
             let init = pod.init;
@@ -770,14 +780,26 @@ fn a_leader_that_executes_its_program_while_the_pod_stops_is_sent_sigterm() {
         return;
     }
     let mut pod = Pod::start(&["--grace", "1h"]);
+    let worker = ["/usr/bin/python3", &helper("worker.py"), "other", "stubborn"];
+    let mut other = pod.enter(VERSION_1, "other", &worker);
+    other.wait_for("ready");
     // As runc does: not nsenter forks, but what it executes.
     let program = ["-F", "/usr/bin/python3", &helper("starting.py"), "sleep", "1000"];
-    let mut app = pod.enter(VERSION_1, "app", &program);
-    app.wait_for("forked");
+    let mut started = ["app", "session"].map(|name| {
+        let mut run = pod.enter(VERSION_1, name, &program);
+        run.wait_for("forked");
+        run
+    });
     let _stopper = pod.enter(VERSION_1, "stopper", &["sh", "-c", "kill -TERM 1; read line"]);
-    pod.pause.wait_for_stderr("stopping the pod");
-    app.stdin().write_all(b"\n").unwrap();
-    assert_eq!(app.wait_for("ended"), "ended -15");
+    other.wait_for("received 15");
+    // An exec session, which its runtime puts into the cgroup of a container only now.
+    let session = outer_pid(&started[1]);
+    fs::write(pod.cgroups[0].join("other/cgroup.procs"), session.to_string()).unwrap();
+    for run in started.iter_mut().rev() {
+        run.stdin().write_all(b"\n").unwrap();
+    }
+    assert_eq!(started[0].wait_for("ended"), "ended -15");
+    assert!(!has_exited(session), "an exec session was sent SIGTERM");
 }
 
 #[test]

@@ -249,6 +249,51 @@ fn what_no_watch_reports_is_an_error_at_the_start() {
 }
 
 #[test]
+fn a_link_in_a_directory_that_may_not_be_read_is_watched() {
+    if !have_root() {
+        return;
+    }
+    let dir = scratch("closed");
+    let (conf, file) = (dir.join("current"), dir.join("current/conf"));
+    for name in ["one", "two", "three"] {
+        fs::create_dir(dir.join(name)).unwrap();
+        fs::write(dir.join(name).join("conf"), name).unwrap();
+    }
+    symlink("one", &conf).unwrap();
+    fs::set_permissions(&dir, fs::Permissions::from_mode(0o711)).unwrap();
+    let mut app = Running::start(&mut as_another_user(&file, &file));
+    app.wait_for("ready one");
+    for name in ["two", "three"] {
+        symlink(name, dir.join("next")).unwrap();
+        fs::rename(dir.join("next"), &conf).unwrap();
+        assert_eq!(app.wait_for("got"), format!("got 1 {name}"));
+    }
+    fs::write(&file, "in place").unwrap();
+    assert_eq!(app.wait_for("got"), "got 1 in place");
+    app.signal_init(libc::SIGTERM);
+    app.finish();
+}
+
+#[test]
+fn a_directory_that_may_no_longer_be_read_is_said() {
+    if !have_root() {
+        return;
+    }
+    let dir = scratch("closed");
+    let file = dir.join("file");
+    fs::write(&file, "0").unwrap();
+    let mut app = Running::start(&mut as_another_user(&dir, &file));
+    app.wait_for("ready");
+    fs::set_permissions(&dir, fs::Permissions::from_mode(0o711)).unwrap();
+    app.wait_for_stderr("trying again each second");
+    fs::write(dir.join("new"), "").unwrap();
+    fs::set_permissions(&dir, fs::Permissions::from_mode(0o755)).unwrap();
+    app.wait_for("got 1");
+    app.signal_init(libc::SIGTERM);
+    app.finish();
+}
+
+#[test]
 fn a_flood_of_changes_is_few_signals_and_the_last_state_is_signalled() {
     let file = scratch("watch").join("file");
     fs::write(&file, "0").unwrap();
