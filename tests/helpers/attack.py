@@ -14,6 +14,7 @@ usage: attack.py HOW SIGNAL...
 import ctypes
 import fcntl
 import os
+import select
 import signal
 import socket
 import struct
@@ -61,6 +62,9 @@ def raise_by_socket(number, urgent, times=1):
         fcntl.fcntl(receiver, fcntl.F_SETFL, os.O_ASYNC)
     for _ in range(times):
         sender.send(b"x", socket.MSG_OOB if urgent else 0)
+        if urgent:
+            # Before it has arrived, recv(2) fails with EINVAL.
+            select.select([], [], [receiver])
         receiver.recv(1, socket.MSG_OOB if urgent else 0)
 
 
