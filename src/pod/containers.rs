@@ -165,23 +165,18 @@ fn place(cgroups: Option<Vec<u8>>, own: &Option<Vec<u8>>, by_mounts: impl FnOnce
 /// Puts a process that entered the PID namespace, later than those before it, into its container.
 pub fn add(containers: &mut Vec<Container>, id: Identity, place: Place) {
     // Almost always a place that is known already, which is quick to see.
-    let is_known = |container: &&mut Container| place != Place::Unknown && container.places.contains(&place);
-    if let Some(container) = containers.iter_mut().find(is_known) {
-        container.entered.push(id);
-        return;
-    }
-    match containers.iter_mut().find(|container| container.has(&place)) {
-        Some(container) => {
-            container.entered.push(id);
-            container.places.push(place);
+    let is_known = |container: &Container| place != Place::Unknown && container.places.contains(&place);
+    let known = containers.iter().position(is_known);
+    match known.or_else(|| containers.iter().position(|container| container.has(&place))) {
+        Some(of) => {
+            containers[of].entered.push(id);
+            if known.is_none() {
+                containers[of].places.push(place);
+            }
         }
         None => {
-            containers.push(Container {
-                leader: id,
-                is_starting: false,
-                entered: vec![id],
-                places: vec![place],
-            });
+            let (entered, places) = (vec![id], vec![place]);
+            containers.push(Container { leader: id, is_starting: false, entered, places });
         }
     }
 }

@@ -73,7 +73,7 @@ impl Watcher {
     }
 
     fn begin(wanted: &[config::Watch]) -> Result<Watcher, String> {
-        let inotify = watch(wanted.iter().map(|watch| watch.path))?;
+        let inotify = watch(&mut wanted.iter().map(|watch| watch.path))?;
         let mut files = Vec::new();
         for config::Watch { path, signal } in wanted {
             let cannot = |errno| format!("cannot watch {}: {}", Quoted(path.as_bytes()), describe(errno));
@@ -142,7 +142,7 @@ impl Watcher {
     fn renew(&mut self) {
         // First, since their number is limited.
         self.inotify = None;
-        match watch(self.files.iter().map(|file| file.path)) {
+        match watch(&mut self.files.iter().map(|file| file.path)) {
             Ok(inotify) => {
                 self.inotify = Some(inotify);
                 self.warned = false;

@@ -39,7 +39,7 @@ const OF_LINK: AddWatchFlags = NAMES.union(AddWatchFlags::IN_ATTRIB).union(AddWa
 ///
 /// # Errors
 /// Which limit of inotify(7) is reached, or that no watch would report a change of one of them.
-pub fn watch(paths: impl Iterator<Item = &'static str>) -> Result<Inotify, String> {
+pub fn watch(paths: &mut dyn Iterator<Item = &'static str>) -> Result<Inotify, String> {
     let flags = InitFlags::IN_CLOEXEC | InitFlags::IN_NONBLOCK;
     let inotify = Inotify::init(flags).map_err(|errno| {
         format!("cannot watch files: {} (fs.inotify.max_user_instances, RLIMIT_NOFILE)", describe(errno))
@@ -115,7 +115,9 @@ fn watch_path(inotify: &Inotify, path: &str) -> Result<(), Errno> {
 fn watch_links(inotify: &Inotify, path: &str) -> Result<(), Errno> {
     let mut done = Ok(());
     let _ = files::entries(path, &mut |_, name| {
-        let entry = format!("{path}/{}", name.to_string_lossy());
+        // As with the paths, UTF-8 alone.
+        let Ok(name) = name.to_str() else { return };
+        let entry = format!("{path}/{name}");
         if done.is_ok() && link(&entry).is_ok() {
             // What a link in it names, and may not be read, is seen with the next change of another entry.
             done = or_denied(watch_path(inotify, &entry));
