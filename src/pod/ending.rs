@@ -187,10 +187,12 @@ impl Ending {
         }
     }
 
-    /// This one, which takes the place of `before`, the engine's. It waits for the same leaders, up to its own deadline.
+    /// This one, which takes the place of `before`, the engine's. It waits for the leaders that were known there, up to its
+    /// own deadline.
     fn after(mut self, before: Option<Ending>) -> Ending {
         if let Some(before) = before {
-            self.limited.extend(before.awaited.into_iter().chain(before.limited));
+            self.limited.extend(before.known.iter().map(|container| container.leader));
+            (self.known, self.newest) = (before.known, before.newest);
         }
         self
     }
@@ -252,9 +254,6 @@ impl Ending {
         if !self.has_limit() || !has_passed(self.deadline) {
             return;
         }
-        // A second stop takes over what the first one waited for.
-        self.limited.sort_unstable();
-        self.limited.dedup();
         for id in self.limited.drain(..).filter(|id| may_live(*id)) {
             warn!("time is up, leaving {} behind", Named(id.pid));
         }

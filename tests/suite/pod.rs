@@ -514,6 +514,26 @@ fn a_signal_that_reaches_no_leader_is_in_the_log() {
 }
 
 #[test]
+fn of_two_hang_ups_at_one_moment_the_first_counts() {
+    let apart = ways()[0];
+    let mut pod = stoppable();
+    let mut leaders = ["one", "two"].map(|name| pod.leader(apart, name, "handler"));
+    let mut sessions = Vec::new();
+    let init = pod.init;
+    while_init_is_stopped(&mut pod, |pod| {
+        for (name, leader) in ["one", "two"].iter().zip(&leaders) {
+            let mut session =
+                pod.exec(apart, name, leader, &["sh", "-c", "kill -HUP 1; echo sent; read line"]);
+            session.wait_for("sent");
+            sessions.push(session);
+        }
+    });
+    assert_eq!(leaders[0].wait_for("got"), "one got 1");
+    kill(init, 37);
+    assert_eq!(leaders[1].wait_for("got"), "two got 37");
+}
+
+#[test]
 fn signals_are_rewritten() {
     let mut pod = Pod::start(&["-r", "HUP:USR1", "-r", "USR2:0"]);
     let mut app = pod.leader(ways()[0], "app", "handler");
@@ -735,8 +755,8 @@ fn a_second_sigterm_from_outside_terminates_the_leaders() {
 #[test]
 fn a_container_that_starts_again_while_the_pod_stops_is_stopped_in_good_order() {
     for apart in ways() {
-        for by_engine in [true, false] {
-            println!("case: {apart:?}, by the engine: {by_engine}");
+        for (by_engine, from_inside) in [(true, false), (false, true), (true, true)] {
+            println!("case: {apart:?}, by the engine: {by_engine}, from inside: {from_inside}");
             let mut pod = Pod::start(&["--grace", "1h"]);
             let first = pod.leader(apart, "app", "handler");
             // It outlives the leader, and is no leader.
@@ -745,19 +765,25 @@ fn a_container_that_starts_again_while_the_pod_stops_is_stopped_in_good_order() 
             let worker = ["/usr/bin/python3", &helper("worker.py"), "other", "stubborn"];
             let mut other = pod.enter(apart, "other", &worker);
             other.wait_for("ready");
+            let stop = ["sh", "-c", "kill -TERM 1; read line"];
             if by_engine {
                 kill(pod.init, libc::SIGTERM);
                 pod.pause.wait_for_stderr("outside the pod");
                 kill(outer_pid(&first), libc::SIGTERM);
             } else {
-                let _stopper = pod.enter(apart, "other", &["sh", "-c", "kill -TERM 1; read line"]);
+                let _stopper = pod.enter(apart, "other", &stop);
                 pod.pause.wait_for_stderr("stopping the pod");
             }
             first.finish();
             // A SIGTERM before it has its handler waits for that.
             pod.by = "env --block-signal=TERM";
             let mut second = pod.enter(apart, "app", &["/usr/bin/python3", &helper("worker.py"), "app"]);
-            if by_engine {
+            if by_engine && from_inside {
+                second.wait_for("ready");
+                let _stopper = pod.enter(apart, "other", &stop);
+                second.wait_for("received 15");
+                kill(outer_pid(&other), libc::SIGKILL);
+            } else if by_engine {
                 second.wait_for("ready");
                 kill(outer_pid(&second), libc::SIGTERM);
                 kill(outer_pid(&other), libc::SIGKILL);

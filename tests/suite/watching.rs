@@ -235,13 +235,17 @@ fn what_no_watch_reports_is_an_error_at_the_start() {
         replace(&file, content);
         assert_eq!(app.wait_for("got"), format!("got 1 {content}"));
     }
+    // Of one that is not there, the directory would.
+    fs::remove_file(&file).unwrap();
+    app.wait_for_stderr("trying again each second");
+    fs::write(&file, "back").unwrap();
+    assert_eq!(app.wait_for("got"), "got 1 back");
     // From now on nothing would.
     let new = file.with_extension("new");
     fs::write(&new, "closed").unwrap();
     rights(&new, 0o600);
     fs::rename(&new, &file).unwrap();
     app.wait_for("got 1");
-    app.wait_for_stderr("trying again each second");
     fs::write(&file, "unseen").unwrap();
     app.wait_for("got 1");
     app.signal_init(libc::SIGTERM);
